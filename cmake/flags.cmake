@@ -1,0 +1,15 @@
+# Compiler flags of every target. Floating point is exact C: no contraction, no fast-math (docs/one-answer).
+add_library(hasten_flags INTERFACE)
+target_compile_definitions(hasten_flags INTERFACE _GNU_SOURCE)
+target_compile_options(hasten_flags INTERFACE
+  -Wall -Wextra -Wshadow -Wpointer-arith -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wundef
+  -Wwrite-strings -Werror
+  -ffp-contract=off -fno-math-errno -fno-trapping-math -fno-strict-aliasing)
+if(HASTEN_SANITIZE)
+  string(REPLACE "," ";" sanitizers "${HASTEN_SANITIZE}")
+  foreach(s IN LISTS sanitizers)
+    target_compile_options(hasten_flags INTERFACE -fsanitize=${s})
+    target_link_options(hasten_flags INTERFACE -fsanitize=${s})
+  endforeach()
+  target_compile_options(hasten_flags INTERFACE -fno-sanitize-recover=all -fno-omit-frame-pointer -g)
+endif()

@@ -1,0 +1,43 @@
+/* The thread team: one persistent set of workers a process, the caller being worker 0.
+ *
+ * A parallel region is entered by team_run; inside it team_barrier separates phases. Workers wait by spinning a few
+ * microseconds, then by futex; they do not spin where there are more runnable threads than processors. A region that
+ * finds the team busy (another session is running), or is entered from inside a region, runs on its caller's thread alone:
+ * kernels must give the same bits for any number of workers. After fork the child makes a new team on first use. */
+#ifndef BASE_TEAM_H
+#define BASE_TEAM_H
+
+#include "base/error.h"
+
+typedef struct team team;
+
+/* Inside a region: which worker this is, and of how many. */
+typedef struct team_context {
+    team *team;
+    int worker, workers;
+} team_context;
+
+typedef void (*team_fn)(void *arg, const team_context *ctx);
+
+/* The process's team; made on first use with cpu_count() workers. Never NULL: without threads it has 1 worker. */
+team *team_default(void);
+/* Sets how many workers regions use from now on (1 … 256; 0: cpu_count()). */
+void team_set_size(team *t, int workers);
+int team_size(const team *t);
+
+/* Runs fn(arg, ctx) once on each of up to `workers` workers (0: all), returns when all have. Floating-point control is set
+ * to the default on every worker and restored. */
+void team_run(team *t, int workers, team_fn fn, void *arg);
+/* All workers of the region meet. */
+void team_barrier(const team_context *ctx);
+
+/* Splits n items: the part of `worker` is [*begin, *end), parts differ by at most one `grain`. */
+static inline void team_split(int64_t n, int64_t grain, const team_context *ctx, int64_t *begin, int64_t *end) {
+    int64_t blocks = (n + grain - 1) / grain, w = ctx->worker, ws = ctx->workers;
+    int64_t each = blocks / ws, more = blocks % ws;
+    int64_t b = w * each + (w < more ? w : more), e = b + each + (w < more);
+    *begin = b * grain < n ? b * grain : n;
+    *end = e * grain < n ? e * grain : n;
+}
+
+#endif

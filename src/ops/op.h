@@ -1,0 +1,144 @@
+/* What an operator is: one descriptor, in one file of src/ops/, collected into op_list by its marker HST_OP(Name).
+ *
+ * An operator file holds, in this order: a comment with formula and shapes; `args` (a struct that every version's node is
+ * read into); `infer`; `eval`; `bind`; the descriptor. Its functions are static. */
+#ifndef OPS_OP_H
+#define OPS_OP_H
+
+#include "base/team.h"
+#include "graph/graph.h"
+
+/* ---- shape inference ---- */
+
+typedef struct infer_context {
+    const node *node;
+    model *model; /* for fresh symbols: dim_symbol(model, "") */
+    const type *in; /* n_in; dtype NONE and rank -1 where omitted or unknown */
+    int n_in;
+    const hst_tensor *const *constant; /* n_in; NULL unless the input is a known tensor */
+    const dim *const *content;         /* n_in; NULL unless the input is a small integer vector with known dims */
+    const int *content_count;
+    type *out; /* n_out, to be filled; begins unknown: leave so what cannot be told */
+    int n_out;
+    /* n_out; set these where an output of rank 0 or 1 and integer dtype is known as dims (arrays from model->arena). */
+    const dim **out_content;
+    int *out_content_count;
+} infer_context;
+
+/* Helpers of infer.c. */
+const type *infer_in(const infer_context *c, int i); /* a type with dtype NONE, rank -1 where absent */
+/* Input i as integers, from a constant or from content without symbols: count, or -1 where unknown. */
+int infer_ints(const infer_context *c, int i, int64_t *to, int most);
+/* Input i as dims, symbols allowed: count, or -1. */
+int infer_dims(const infer_context *c, int i, dim *to, int most);
+void infer_content(infer_context *c, int out, const dim *dims, int count);
+/* dims of the broadcast of two types; BAD_SHAPE names the node. A symbol against 1 is the symbol, against n is n. */
+hst_status infer_broadcast(infer_context *c, const type *a, const type *b, type *out, hst_error *err);
+/* Turns a negative axis; BAD_SHAPE "axis -3 out of range for rank 2". */
+hst_status axis_normalize(const node *n, int64_t axis, int rank, int *out, hst_error *err);
+
+/* ---- evaluation ---- */
+
+typedef struct eval_context eval_context;
+
+/* What stands behind an evaluation: the interpreter or a session. */
+typedef struct eval_runtime {
+    /* A tensor for output i, uninitialised; freed by the runtime when its last user has run. */
+    hst_status (*output)(eval_context *c, int i, hst_dtype d, int rank, const int64_t *dims, hst_tensor **out,
+                         hst_error *err);
+    /* Output i is input `from` under another shape of the same count, without a copy. */
+    hst_status (*alias)(eval_context *c, int i, int from, int rank, const int64_t *dims, hst_error *err);
+    /* Memory for the duration of this evaluation, 64-byte aligned; NULL: no memory (return NO_MEMORY). */
+    void *(*scratch)(eval_context *c, size_t bytes);
+    /* Runs a subgraph of the node (If, Loop, Scan); captured values are found in the enclosing scopes. Outputs are new
+     * handles: tensor_free. */
+    hst_status (*subgraph)(eval_context *c, const graph *g, const hst_tensor *const *in, int n_in, hst_tensor **out,
+                           int n_out, hst_error *err);
+    /* CANCELLED or DEADLINE where the run should stop: call it in long loops. */
+    hst_status (*check)(eval_context *c, hst_error *err);
+} eval_runtime;
+
+struct eval_context {
+    const node *node;
+    const hst_tensor *const *in; /* n_in; NULL where omitted */
+    int n_in;
+    hst_tensor **out; /* n_out; filled by eval_output / eval_alias */
+    int n_out;
+    team *team; /* for team_run */
+    const eval_runtime *runtime;
+    void *owner; /* the runtime's own */
+};
+
+/* Input i or NULL; and the same as an error: "input 'axes' is missing". */
+const hst_tensor *eval_in(const eval_context *c, int i);
+hst_status eval_output(eval_context *c, int i, hst_dtype d, int rank, const int64_t *dims, hst_tensor **out,
+                       hst_error *err);
+hst_status eval_alias(eval_context *c, int i, int from, int rank, const int64_t *dims, hst_error *err);
+hst_status eval_scratch(eval_context *c, size_t bytes, void **out, hst_error *err);
+static inline bool eval_wants(const eval_context *c, int i) { return i < c->n_out && c->node->out[i]; }
+
+/* ---- binding to kernels ---- */
+
+/* Called once when a model is compiled. Where a fast path applies it sets `run` (and `state`, immutable, shared by all
+ * sessions) and `kernel`; otherwise it leaves run NULL, says why in `why`, and eval is used. A run function has eval's
+ * contract and must handle every shape; it may fall back to the operator's eval itself. */
+typedef struct bind_context {
+    const node *node;
+    const type *in; /* n_in, as inferred: dims may be symbols */
+    int n_in;
+    const hst_tensor *const *constant; /* n_in */
+    const hst_allocator *allocator;    /* for packed weights */
+    /* results */
+    hst_status (*run)(const void *state, eval_context *c, hst_error *err);
+    void *state;
+    void (*state_free)(void *state, const hst_allocator *a);
+    const char *kernel; /* name of the kernel chosen, for `hasten explain` */
+    const char *why;    /* where there is no better one: a sentence */
+} bind_context;
+
+/* ---- the descriptor ---- */
+
+/* A test case in one line of text, see ops/case.h:
+ *   "(f32[2,3]{1 2 3 4 5 6}, s64[1]{1}; keepdims=0, alpha=0.5, mode=\"x\", perm=[1,0]) -> (f32[2]{6 15})" */
+typedef struct op_case {
+    const char *name;
+    int opset; /* 0: the newest that the descriptor covers */
+    const char *text;
+    double tolerance; /* 0: equal */
+} op_case;
+
+#define OP_ANY (-1) /* no upper bound */
+
+typedef struct op {
+    const char *name, *domain; /* domain "" is ai.onnx, "com.microsoft", "hasten" (ours, never written to a file unexpanded) */
+    int since, until;          /* opset versions covered, inclusive; until 0: all later ones */
+    int min_in, max_in;        /* trailing inputs may be left out down to min_in; max_in OP_ANY: variadic */
+    int min_out, max_out;
+    hst_status (*infer)(infer_context *c, hst_error *err);
+    hst_status (*eval)(eval_context *c, hst_error *err);
+    hst_status (*bind)(bind_context *c, hst_error *err);            /* may be NULL */
+    /* For a fused operator: builds the same meaning from standard operators, with the builder's functions, at the end of
+     * graph g; `in` are values of g. eval may then be NULL: the interpreter runs the expansion. */
+    hst_status (*expand)(const node *n, graph *g, value *const *in, value **out, hst_error *err);
+    bool nondeterministic; /* random: never folded */
+    const char *summary;   /* one line for `hasten list ops` */
+    const char *gaps;      /* what the standard allows and this does not do, or NULL */
+    const op_case *cases;  /* ends with a NULL name */
+} op;
+
+/* Marker: at column 0. HST_OP(Relu) = {.name = "Relu", …}; Name with the domain's prefix where it is not ai.onnx:
+ * HST_OP(com_microsoft_BiasGelu), HST_OP(hasten_Linear). */
+#define HST_OP(id) extern const op op_##id; const op op_##id
+
+extern const op *const op_list[]; /* generated */
+extern const int op_list_count;
+
+/* The descriptor of a node's operator, or NULL. "ai.onnx" equals "". */
+const op *op_find(const char *domain, const char *op_type, int opset);
+/* Sets node->op in a graph and its subgraphs, and checks arity. UNSUPPORTED lists every unsupported operator at once. */
+hst_status ops_resolve(graph *g, hst_error *err);
+/* Infers all types and contents of a graph, in order; subgraphs included. A contradiction with a declared type is an error
+ * only where dims are both numbers; otherwise the more exact one stays. */
+hst_status graph_infer(graph *g, hst_error *err);
+
+#endif
