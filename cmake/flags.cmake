@@ -2,7 +2,7 @@
 add_library(hasten_flags INTERFACE)
 target_compile_definitions(hasten_flags INTERFACE _GNU_SOURCE)
 target_compile_options(hasten_flags INTERFACE
-  -Wall -Wextra -Wshadow -Wpointer-arith -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wundef
+  -Wall -Wextra $<$<C_COMPILER_ID:GNU>:-Wshadow=local> -Wpointer-arith -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wundef
   -Wwrite-strings -Werror
   -ffp-contract=off -fno-math-errno -fno-trapping-math -fno-strict-aliasing)
 if(HASTEN_SANITIZE)

@@ -15,7 +15,7 @@ value *patch_constant(patch *p, const char *name, hst_tensor *t); /* takes the t
 node *patch_node(patch *p, const char *domain, const char *op_type, int opset, value *const *in, int n_in,
                  value *const *out, int n_out);
 void patch_replace(patch *p, value *old, value *with); /* at apply: every use of old becomes with; graph outputs keep their name */
-hst_status patch_apply(patch *p, hst_error *err); /* frees p; on failure the graph is as before */
+hst_status patch_apply(patch *p, hst_error *err); /* frees p; fails only for memory: the model is then of no use */
 void patch_drop(patch *p);
 
 /* Makes a value known: uses see v->constant, its producer dies if nothing else needs it. Takes the tensor over. */

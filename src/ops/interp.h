@@ -10,6 +10,10 @@ typedef struct interp_options {
     size_t budget; /* bytes that all live temporaries may use together; 0: none. BUDGET beyond. */
     hst_status (*check)(void *user, hst_error *err); /* called before each node; NULL: never */
     void *user;
+    /* For a subgraph: the tensor of a value captured from an enclosing graph; NULL: not there. */
+    const hst_tensor *(*captured)(void *scope, const value *v);
+    void *scope;
+    team *team; /* NULL: the process's */
 } interp_options;
 
 /* Runs g. in[k] belongs to g->inputs[k] (NULL: its default, an initializer of that name); out[k] is a new handle for

@@ -117,8 +117,9 @@ typedef struct op {
     hst_status (*infer)(infer_context *c, hst_error *err);
     hst_status (*eval)(eval_context *c, hst_error *err);
     hst_status (*bind)(bind_context *c, hst_error *err);            /* may be NULL */
-    /* For a fused operator: builds the same meaning from standard operators, with the builder's functions, at the end of
-     * graph g; `in` are values of g. eval may then be NULL: the interpreter runs the expansion. */
+    /* For a fused operator: builds the same meaning from standard operators of opset 18, with the builder's functions, at
+     * the end of graph g; `in` are values of g (NULL where omitted; their types are set), out[i] is to be set for every
+     * output that n has. eval may then be NULL: the interpreter runs the expansion. */
     hst_status (*expand)(const node *n, graph *g, value *const *in, value **out, hst_error *err);
     bool nondeterministic; /* random: never folded */
     const char *summary;   /* one line for `hasten list ops` */

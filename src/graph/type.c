@@ -1,0 +1,60 @@
+/* Types and symbolic dimensions. */
+#include <stdio.h>
+#include <string.h>
+
+#include "graph/graph.h"
+
+dim dim_symbol(model *m, const char *name) {
+    if (*name)
+        for (int i = 0; i < m->n_symbols; i++)
+            if (strcmp(m->symbols[i], name) == 0) return -1 - (dim)i;
+    if (m->n_symbols == m->symbols_capacity) {
+        int wanted = m->symbols_capacity ? m->symbols_capacity * 2 : 16;
+        const char **bigger = ARENA_ARRAY(m->arena, const char *, wanted);
+        if (!bigger) return 0;
+        if (m->n_symbols) memcpy(bigger, m->symbols, (size_t)m->n_symbols * sizeof *bigger);
+        m->symbols = bigger;
+        m->symbols_capacity = wanted;
+    }
+    const char *copy = *name ? arena_copy_string(m->arena, name, strlen(name)) : "";
+    if (!copy) return 0;
+    m->symbols[m->n_symbols++] = copy;
+    return -(dim)m->n_symbols;
+}
+
+const char *dim_name(const model *m, dim d) {
+    if (d >= 0) return NULL;
+    dim k = -1 - d;
+    return k < m->n_symbols ? m->symbols[k] : "";
+}
+
+bool type_equal(const type *a, const type *b) {
+    if (a->dtype != b->dtype || a->rank != b->rank) return false;
+    for (int i = 0; i < a->rank; i++)
+        if (a->dim[i] != b->dim[i]) return false;
+    return true;
+}
+
+type type_make(hst_dtype d, int rank, const dim *dims) {
+    type t = {.dtype = d, .rank = rank};
+    for (int i = 0; i < rank && i < HST_RANK_MAX; i++) t.dim[i] = dims[i];
+    return t;
+}
+
+type type_of_tensor(const hst_tensor *t) { return type_make(t->dtype, t->rank, t->dim); }
+
+const char *type_format(const model *m, const type *t, char *to, size_t size) {
+    size_t n = (size_t)snprintf(to, size, "%s[", dtype_name(t->dtype));
+    if (t->rank < 0 && n < size) n += (size_t)snprintf(to + n, size - n, "...");
+    for (int i = 0; i < t->rank && n < size; i++) {
+        const char *comma = i ? "," : "", *name = dim_name(m, t->dim[i]);
+        if (!name)
+            n += (size_t)snprintf(to + n, size - n, "%s%lld", comma, (long long)t->dim[i]);
+        else if (*name)
+            n += (size_t)snprintf(to + n, size - n, "%s%s", comma, name);
+        else
+            n += (size_t)snprintf(to + n, size - n, "%s?%lld", comma, (long long)(-t->dim[i]));
+    }
+    if (n < size) snprintf(to + n, size - n, "]");
+    return to;
+}
