@@ -6,7 +6,25 @@
  *   `_new`, `_load`, `_open` return an object that the caller owns and gives back with `_free` (NULL is allowed there).
  *   `_get`, `_view` lend: the result lives as long as the object it came from. Setters copy; a form that lends memory to
  *   the library is spelled `_borrow`.
- *   Option structs begin with their size: set it with HST_INIT, so that a newer library knows which fields exist.
+ *   Option structs begin with their size: set it with HST_INIT, so that a newer library knows which fields exist. A field
+ *   that is 0 or NULL means its default; NULL in place of the struct means all defaults.
+ *   Structs that the library hands out by pointer may grow at their end: never copy them by value between two versions.
+ *   Names and texts are UTF-8 and NUL-terminated unless a size stands beside them; the library copies what it keeps.
+ *
+ * The shortest program
+ *   hst_task *task;
+ *   hst_result *result;
+ *   hst_string text = {"I love it", 9};
+ *   hst_task_open("models/sentiment", NULL, NULL, &task, &err);
+ *   hst_task_run_texts(task, 1, &text, NULL, NULL, &result, &err);
+ *   printf("%s %.3f\n", hst_result_answer(result, 0, 0)->label, hst_result_answer(result, 0, 0)->score);
+ *
+ * Objects
+ *   hst_model      what was loaded: graph, packed weights, metadata. Immutable; any number of threads may use it.
+ *   hst_session    runs a model: memory plan, temporaries, state. One thread at a time; many sessions share one model.
+ *   hst_tensor     dtype, shape, elements. Not changed by two threads at once; handles on the same elements are cheap.
+ *   hst_tokenizer  text to ids and back. Immutable once loaded; any number of threads may use it.
+ *   hst_task       tokenizer + session + what is done with the outputs. One thread at a time.
  */
 #ifndef HASTEN_H
 #define HASTEN_H
@@ -23,6 +41,26 @@ extern "C" {
 #define HST_API __attribute__((visibility("default")))
 #else
 #define HST_API
+#endif
+
+/* ---- version and option structs ----------------------------------------------------------------------------------- */
+
+/* Raised when a program compiled against an older header could misbehave with this library. */
+#define HST_ABI_VERSION 1
+
+HST_API const char *hst_version(void); /* of the library that is loaded: "0.1.0" */
+HST_API int hst_abi_version(void);     /* HST_ABI_VERSION when the library was compiled */
+
+/* An option struct with all defaults: hst_run_options o = HST_INIT(hst_run_options); */
+#ifdef __cplusplus
+#define HST_INIT(type)                                                                                                 \
+    ([] {                                                                                                              \
+        type hst_init{};                                                                                               \
+        hst_init.size = sizeof hst_init;                                                                               \
+        return hst_init;                                                                                               \
+    }())
+#else
+#define HST_INIT(type) ((type){.size = sizeof(type)})
 #endif
 
 /* ---- status and errors ------------------------------------------------------------------------------------------ */
@@ -50,6 +88,8 @@ typedef struct hst_error {
     char object[128];
     char message[640];
 } hst_error;
+
+HST_API const char *hst_status_name(hst_status status); /* "OK", "NO_MEMORY" …; "UNKNOWN" for another number */
 
 /* ---- element types ---------------------------------------------------------------------------------------------- */
 
@@ -92,6 +132,10 @@ typedef struct hst_string {
 
 #define HST_RANK_MAX 16 /* more dimensions than this are refused */
 
+HST_API const char *hst_dtype_name(hst_dtype dtype);      /* "f32", "s64", "b8", "string" …; "?" for another number */
+HST_API hst_dtype hst_dtype_from_name(const char *name);  /* those, and "float32", "int64", "F16" …; NONE if unknown */
+HST_API int hst_dtype_bits(hst_dtype dtype);              /* an element: 32 for f32, 4 for s4; 0 for string */
+
 /* ---- memory ----------------------------------------------------------------------------------------------------- */
 
 /* Where an object takes its memory from; NULL in an options struct means libc. `alloc` returns `size` bytes aligned to
@@ -101,6 +145,418 @@ typedef struct hst_allocator {
     void *(*alloc)(void *user, size_t size, size_t align);
     void (*free)(void *user, void *memory, size_t size);
 } hst_allocator;
+
+/* Frees a text (char *) that a function of this header gave to the caller. NULL is allowed. */
+HST_API void hst_text_free(char *text);
+
+/* ---- the process: log, clock, threads --------------------------------------------------------------------------- */
+
+typedef enum hst_log_level { HST_LOG_ERROR = 0, HST_LOG_WARNING, HST_LOG_INFO, HST_LOG_DEBUG } hst_log_level;
+
+/* The library's only way to say something that is not an error (a slow fallback, a pass that did not apply …). Process
+ * wide; NULL: silence, the default. Messages above `most` are not made. `message` has no newline. May be called from any
+ * thread, at any time until hst_log_set has replaced it. */
+typedef void (*hst_log_callback)(void *user, hst_log_level level, const char *message);
+HST_API void hst_log_set(hst_log_callback callback, void *user, hst_log_level most);
+
+/* Nanoseconds of a clock that never goes back: the time base of deadlines and profile events. */
+HST_API uint64_t hst_clock_ns(void);
+
+/* Threads of the one team that all sessions of the process share, the calling thread included. The default is what the
+ * affinity mask and the cgroup's CPU quota allow. A run that finds the team busy works on its own thread: results have
+ * the same bits for any number. 0 restores the default; at most 256. */
+HST_API void hst_threads_set(int threads);
+HST_API int hst_threads_get(void);
+
+/* What the library was built with, as JSON text, an array of objects: `what` is "ops", "kernels", "passes", "archs" or
+ * "tasks". Errors: NOT_FOUND (another name). Ownership: hst_text_free(*json). */
+HST_API hst_status hst_list_json(const char *what, char **json, hst_error *err);
+
+/* ---- tensors ---------------------------------------------------------------------------------------------------- */
+
+/* Elements lie row-major without gaps; sub-byte types are packed as hst_dtype says. A handle on elements that may be
+ * shared: the elements are freed with the last handle. */
+typedef struct hst_tensor hst_tensor;
+
+/* A zeroed tensor. rank 0 … HST_RANK_MAX, dims >= 0 (0 is a valid length). `a` NULL: libc. For HST_DTYPE_STRING all
+ * elements are empty. Errors: BAD_SHAPE, INVALID_ARGUMENT, NO_MEMORY. Ownership: hst_tensor_free. */
+HST_API hst_status hst_tensor_new(hst_dtype dtype, int rank, const int64_t *dims, const hst_allocator *a,
+                                  hst_tensor **out, hst_error *err);
+/* The same with `bytes` bytes copied in, which must be exactly what the shape needs. Not for strings. */
+HST_API hst_status hst_tensor_new_copy(hst_dtype dtype, int rank, const int64_t *dims, const void *data, size_t bytes,
+                                       const hst_allocator *a, hst_tensor **out, hst_error *err);
+/* Strings: as many as the shape has elements; their bytes are copied. */
+HST_API hst_status hst_tensor_new_strings(int rank, const int64_t *dims, const hst_string *strings,
+                                          const hst_allocator *a, hst_tensor **out, hst_error *err);
+/* Ownership: the tensor uses the caller's memory, which must stay until the last handle is freed and, where the tensor is
+ * bound as an output, is written to. Any alignment of the element type is right; 64 bytes are fastest. */
+HST_API hst_status hst_tensor_new_borrow(hst_dtype dtype, int rank, const int64_t *dims, void *data, size_t bytes,
+                                         const hst_allocator *a, hst_tensor **out, hst_error *err);
+/* Another handle on the same elements (elements that were borrowed stay borrowed). Ownership: hst_tensor_free(*out). */
+HST_API hst_status hst_tensor_retain(const hst_tensor *t, hst_tensor **out, hst_error *err);
+/* The same elements under another shape with as many elements. Ownership: hst_tensor_free(*out). */
+HST_API hst_status hst_tensor_reshape(const hst_tensor *t, int rank, const int64_t *dims, hst_tensor **out,
+                                      hst_error *err);
+/* A new tensor of another numeric or bool type, converted as ONNX Cast does. Errors: UNSUPPORTED for strings, complex. */
+HST_API hst_status hst_tensor_convert(const hst_tensor *t, hst_dtype dtype, hst_tensor **out, hst_error *err);
+HST_API void hst_tensor_free(hst_tensor *t);
+
+HST_API hst_dtype hst_tensor_dtype(const hst_tensor *t);
+HST_API int hst_tensor_rank(const hst_tensor *t);
+HST_API const int64_t *hst_tensor_dims(const hst_tensor *t); /* `rank` lengths */
+HST_API int64_t hst_tensor_count(const hst_tensor *t);       /* elements */
+HST_API size_t hst_tensor_bytes(const hst_tensor *t);        /* of the elements; strings: of their hst_string array */
+/* The elements; strings: hst_string[count]. Never NULL. The caller may write to tensors that it made with _new, _new_copy
+ * or _new_borrow while no run uses them; all others are read only. */
+HST_API void *hst_tensor_data(hst_tensor *t);
+HST_API const void *hst_tensor_view(const hst_tensor *t);
+
+/* ---- user operators --------------------------------------------------------------------------------------------- */
+
+/* Inside the callbacks of a user operator: its node, inputs and outputs. Lives for the call only. */
+typedef struct hst_operator_context hst_operator_context;
+
+/* What is known of a value before it is computed. rank -1: unknown. A negative length is a symbol: equal numbers are equal
+ * lengths; HST_DIM_UNKNOWN in an output makes a fresh one. */
+#define HST_DIM_UNKNOWN INT64_MIN
+typedef struct hst_type {
+    hst_dtype dtype; /* NONE: unknown, or the input is omitted */
+    int rank;
+    int64_t dims[HST_RANK_MAX];
+} hst_type;
+
+/* An operator that hasten lacks, or lacks for one version, made by the caller; it wins over one of hasten's own. */
+typedef struct hst_operator {
+    size_t size;
+    const char *domain; /* "" or NULL is ai.onnx */
+    const char *name;   /* the node's op_type */
+    int since, until;   /* versions of the domain's operator set, inclusive; 0: no bound */
+    int min_inputs, max_inputs, min_outputs, max_outputs; /* max 0: no bound */
+    void *user;                                           /* given to the callbacks */
+    /* Called when a model is loaded: sets what can be told of the outputs with hst_operator_set_type. May be NULL. */
+    hst_status (*infer)(void *user, hst_operator_context *c, hst_error *err);
+    /* Computes: reads inputs, makes each output that is wanted with hst_operator_output, fills it. Called from the threads
+     * of the sessions, several at once. A status other than OK ends the run and is returned by it. */
+    hst_status (*run)(void *user, hst_operator_context *c, hst_error *err);
+    bool nondeterministic; /* true: never computed ahead of time from constant inputs */
+} hst_operator;
+
+HST_API int hst_operator_input_count(const hst_operator_context *c);
+HST_API int hst_operator_output_count(const hst_operator_context *c);
+HST_API const char *hst_operator_node_name(const hst_operator_context *c); /* "" where it has none */
+/* The node's attributes; `otherwise` (NULL, -1) where absent or of another type. The results live as long as the model. */
+HST_API int64_t hst_operator_int(const hst_operator_context *c, const char *name, int64_t otherwise);
+HST_API float hst_operator_float(const hst_operator_context *c, const char *name, float otherwise);
+HST_API const char *hst_operator_text(const hst_operator_context *c, const char *name, const char *otherwise);
+HST_API int hst_operator_ints(const hst_operator_context *c, const char *name, const int64_t **values); /* count or -1 */
+HST_API const hst_tensor *hst_operator_tensor(const hst_operator_context *c, const char *name);
+/* In infer: what is known of input i (false where it is omitted), and setting output i. */
+HST_API bool hst_operator_type(const hst_operator_context *c, int i, hst_type *out);
+HST_API void hst_operator_set_type(hst_operator_context *c, int i, const hst_type *type);
+/* In both: input i. In infer NULL unless it is a constant; in run NULL where it is omitted. */
+HST_API const hst_tensor *hst_operator_input(const hst_operator_context *c, int i);
+/* In run: false where nobody wants output i; a tensor for it, uninitialised, to be filled through hst_tensor_data;
+ * memory for the duration of the call (64-byte aligned; NULL: none left); CANCELLED or DEADLINE where the run should stop. */
+HST_API bool hst_operator_wants(const hst_operator_context *c, int i);
+HST_API hst_status hst_operator_output(hst_operator_context *c, int i, hst_dtype dtype, int rank, const int64_t *dims,
+                                       hst_tensor **out, hst_error *err);
+HST_API void *hst_operator_scratch(hst_operator_context *c, size_t bytes);
+HST_API hst_status hst_operator_check(hst_operator_context *c, hst_error *err);
+
+/* ---- models ----------------------------------------------------------------------------------------------------- */
+
+typedef struct hst_model hst_model;
+
+/* Flags of hst_model_options. */
+#define HST_MAP_COPY 1u         /* read files into memory instead of mapping them: for files that may be cut in place */
+#define HST_MODEL_GRAPH_ONLY 2u /* read the graph and nothing more: to inspect or export, also with unknown operators */
+
+/* Gives a free dimension a fixed length: every input dimension of that name. */
+typedef struct hst_dimension {
+    const char *name;
+    int64_t length;
+} hst_dimension;
+
+typedef struct hst_model_options {
+    size_t size;
+    const hst_allocator *allocator; /* for all that the model owns; copied */
+    uint32_t flags;                 /* HST_MAP_COPY | … */
+    /* How much the graph is rewritten: 0 the default (all that keeps answers within the rounding of f32), 1 nothing, 2 only
+     * what is exact (constants folded, dead nodes removed), 3 all. */
+    int optimization;
+    const hst_dimension *dimensions; /* free-dimension overrides */
+    size_t dimension_count;
+    /* Execution providers in order of preference; those that cannot be had are skipped, and the last resort is "cpu". NULL:
+     * {"cpu"}. Errors: NOT_FOUND for a name that this library does not know. */
+    const char *const *providers;
+    size_t provider_count;
+    const hst_operator *const *operators; /* user operators; copied */
+    size_t operator_count;
+    /* Architecture (config.json's "architectures") to build from a checkpoint, where the file names none or another. */
+    const char *architecture;
+    /* Where a model comes from memory: bytes of the external file `name` (as written in the model), called once a name.
+     * The memory must stay until hst_model_free has freed the model. Errors: whatever it returns ends the load. */
+    hst_status (*external)(void *user, const char *name, const void **data, size_t *size, hst_error *err);
+    void *external_user;
+    /* What the rewriting did, or why it did not: one call a pass and graph. `text` lives for the call. */
+    void (*explain)(void *user, const char *pass, const char *text);
+    void *explain_user;
+} hst_model_options;
+
+/* Loads a model. `path` is a .onnx file; a checkpoint's folder (config.json beside *.safetensors or pytorch_model.bin, or
+ * their index); one such weight file; or a folder with model.onnx or onnx/model.onnx in it. External data is looked for
+ * beside the file and nowhere else. Errors: NOT_FOUND, IO, BAD_FORMAT (damaged), UNSUPPORTED (lists every operator that is
+ * missing, or names the architectures there are), BAD_SHAPE, NO_MEMORY.
+ * Ownership: hst_model_free; sessions keep the model alive. A mapped file must not be cut or overwritten in place while
+ * the model lives (replacing it by rename is safe): else use HST_MAP_COPY. */
+HST_API hst_status hst_model_load(const char *path, const hst_model_options *options, hst_model **out, hst_error *err);
+/* The same from the bytes of an ONNX file, which are copied; the _borrow form uses them where they lie until the model is
+ * freed by the last of its owners. */
+HST_API hst_status hst_model_load_memory(const void *data, size_t size, const hst_model_options *options,
+                                         hst_model **out, hst_error *err);
+HST_API hst_status hst_model_load_memory_borrow(const void *data, size_t size, const hst_model_options *options,
+                                                hst_model **out, hst_error *err);
+HST_API void hst_model_free(hst_model *model);
+
+/* An input or output. `dims` has `rank` lengths, -1 where free; dim_names[k] is the name of a free one ("" if it has none
+ * or is not free). Lives as long as the model. */
+typedef struct hst_value_info {
+    const char *name;
+    hst_dtype dtype; /* NONE: not known before a run */
+    int rank;        /* -1: not known before a run */
+    const int64_t *dims;
+    const char *const *dim_names;
+    bool optional; /* an input with a default value */
+} hst_value_info;
+
+HST_API size_t hst_model_input_count(const hst_model *model);
+HST_API size_t hst_model_output_count(const hst_model *model);
+HST_API const hst_value_info *hst_model_input(const hst_model *model, size_t i); /* NULL where there is no i-th */
+HST_API const hst_value_info *hst_model_output(const hst_model *model, size_t i);
+/* The model's metadata: the value of a key (NULL: absent), or the i-th pair (false: there is none). */
+HST_API const char *hst_model_metadata(const hst_model *model, const char *key);
+HST_API size_t hst_model_metadata_count(const hst_model *model);
+HST_API bool hst_model_metadata_get(const hst_model *model, size_t i, const char **key, const char **value);
+/* Imported operator sets: "" is ai.onnx. */
+HST_API size_t hst_model_opset_count(const hst_model *model);
+HST_API bool hst_model_opset_get(const hst_model *model, size_t i, const char **domain, int64_t *version);
+/* config.json as text (of the checkpoint, or beside the ONNX file), or NULL; and its id2label: the label of class `id`,
+ * NULL where it has none. */
+HST_API const char *hst_model_config_json(const hst_model *model);
+HST_API int hst_model_label_count(const hst_model *model);
+HST_API const char *hst_model_label(const hst_model *model, int id);
+/* Everything `hasten inspect` shows, as one JSON object: file, format, producer, opsets, inputs, outputs, operator counts,
+ * parameters, bytes, unsupported operators, metadata. Ownership: hst_text_free(*json). */
+HST_API hst_status hst_model_describe_json(const hst_model *model, char **json, hst_error *err);
+/* The graph in Graphviz' language. Ownership: hst_text_free(*dot). */
+HST_API hst_status hst_model_describe_dot(const hst_model *model, char **dot, hst_error *err);
+
+typedef struct hst_export_options {
+    size_t size;
+    int opset;                /* 17 … 25; 0: 18, or the file's own */
+    hst_dtype dtype;          /* of floating point weights: NONE as they are, F32 widened, F16 the whole graph half */
+    uint64_t external_beyond; /* bytes: weights go to a second file where the first would pass this; 0: 1.9 GB */
+} hst_export_options;
+
+/* Writes a model as standard ONNX. The files appear under their names at once, when all is written; older ones stay as
+ * they were on failure. The model should have been loaded with HST_MODEL_GRAPH_ONLY: otherwise it is written as rewritten
+ * for this library, with fused operators spelled out. Errors: IO, UNSUPPORTED, INVALID_ARGUMENT, NO_MEMORY. */
+HST_API hst_status hst_model_export_onnx(const hst_model *model, const char *path, const hst_export_options *options,
+                                         hst_error *err);
+
+/* ---- sessions --------------------------------------------------------------------------------------------------- */
+
+typedef struct hst_session hst_session;
+
+/* What padding rows of token outputs hold. */
+typedef enum hst_padded_rows {
+    HST_PADDED_ROWS_COMPUTE = 0, /* what ONNX defines */
+    HST_PADDED_ROWS_ZERO         /* zeros: they need not be computed. Reserved: today they are computed. */
+} hst_padded_rows;
+
+typedef struct hst_session_options {
+    size_t size;
+    const hst_allocator *allocator; /* for temporaries, outputs and state; copied. NULL: the model's */
+    uint64_t memory_budget;         /* bytes that temporaries, outputs and state may use together; 0: 80 % of the memory
+                                     * that the machine and the cgroup had left when the session was made */
+    int threads;                    /* 0: the team's. 1: this session runs on its caller's thread alone. */
+    hst_padded_rows padded_rows;
+} hst_session_options;
+
+/* Cheap: weights are the model's. Ownership: hst_session_free; the model stays alive as long. */
+HST_API hst_status hst_session_new(hst_model *model, const hst_session_options *options, hst_session **out,
+                                   hst_error *err);
+HST_API void hst_session_free(hst_session *session);
+
+/* One step of a run that has ended. */
+typedef struct hst_profile_event {
+    const char *node, *op_type, *domain; /* node: "" where it has none */
+    const char *kernel;                  /* what computed it; "" where the operator has no kernels */
+    size_t step, steps;                  /* which of how many */
+    uint64_t begin_ns, end_ns;           /* of hst_clock_ns */
+    uint64_t output_bytes;
+    hst_type output; /* its first output */
+} hst_profile_event;
+
+typedef struct hst_run_options {
+    size_t size;
+    /* The run ends with CANCELLED soon after *cancel became other than 0; set it from another thread with hst_cancel. */
+    const int *cancel;
+    uint64_t deadline_ns;   /* hst_clock_ns() + what may be used; the run ends with DEADLINE soon after. 0: none */
+    uint64_t memory_budget; /* bytes, as in hst_session_options; 0: the session's. The lower one counts. */
+    /* Called on the caller's thread after each step. The event lives for the call. */
+    void (*profile)(void *user, const hst_profile_event *event);
+    void *profile_user;
+    /* Called on the caller's thread now and then: steps of a session's run, texts of a task's. */
+    void (*progress)(void *user, size_t done, size_t total);
+    void *progress_user;
+} hst_run_options;
+
+/* Sets a cancel flag; safe from any thread and from a signal handler. */
+HST_API void hst_cancel(int *flag);
+
+/* Runs the model.
+ *   inputs   in_names[k] is fed in[k]; in_names NULL: the model's own order. Inputs with a default, and those that are a
+ *            state, may be left out. s32 is taken where the model wants s64, and s64 where it wants s32 if every element
+ *            fits; any other dtype must be the model's. The shape must fit what is known of it; equal names of free
+ *            dimensions must get equal lengths.
+ *   outputs  out_names[k] is given to out[k]; out_names NULL: the model's own order. out[k] NULL: the session makes the
+ *            tensor; its elements are never reused while a handle on them lives. out[k] not NULL: a bound output, whose
+ *            memory is written; its dtype and shape must be the result's. Only what the asked outputs need is promised to
+ *            be computed.
+ * Repeated runs with shapes seen lately allocate nothing but what the caller has kept of earlier outputs.
+ * On failure out[] is as it was (the elements of bound outputs are undefined) and state is as before the run.
+ * Errors: BUSY (another thread runs this session: nothing happened), NOT_FOUND (a name), BAD_SHAPE, INVALID_ARGUMENT,
+ * BUDGET, NO_MEMORY, CANCELLED, DEADLINE, IO (the mapped file was cut); after each of them the session works.
+ * Ownership: hst_tensor_free each out[k] that was NULL. */
+HST_API hst_status hst_session_run(hst_session *session, size_t n_in, const char *const *in_names,
+                                   const hst_tensor *const *in, size_t n_out, const char *const *out_names,
+                                   hst_tensor **out, const hst_run_options *options, hst_error *err);
+
+/* Bytes the session holds now (temporaries, pools, state), and the most it ever held. */
+HST_API uint64_t hst_session_memory(const hst_session *session, uint64_t *most);
+/* Gives back all memory that is not in use; the next run allocates again. BUSY while it runs. */
+HST_API hst_status hst_session_trim(hst_session *session, hst_error *err);
+
+/* ---- session state ---- */
+
+/* State is carried from run to run inside a session: output `output` of one run becomes input `input` of the next without a
+ * copy (key/value caches: `input` "past_key_values.0.key", `output` "present.0.key"). It is named by its input. */
+
+/* Declares a state. `initial` is what the first run sees and what a reset goes back to (its elements are shared, not
+ * copied); NULL: the input's shape with every free dimension 0. May be called again to change it.
+ * Errors: NOT_FOUND, BAD_SHAPE (initial does not fit the input, or the output does not fit it), BUSY. */
+HST_API hst_status hst_session_state_declare(hst_session *session, const char *input, const char *output,
+                                             const hst_tensor *initial, hst_error *err);
+/* All these: `input` NULL means every declared state. Errors: NOT_FOUND, INVALID_ARGUMENT, NO_MEMORY, BUSY; on failure no
+ * state has changed. */
+/* Back to the initial value. */
+HST_API hst_status hst_session_state_reset(hst_session *session, const char *input, hst_error *err);
+/* Row k along `axis` becomes the old row index[k], 0 <= index[k] < length: beams, dropped sequences. n may differ from the
+ * old length. A negative axis counts from the end. */
+HST_API hst_status hst_session_state_reorder(hst_session *session, const char *input, int axis, const int64_t *index,
+                                             size_t n, hst_error *err);
+/* Keeps the first `length` rows along `axis` (all, where there are fewer): tokens taken back. */
+HST_API hst_status hst_session_state_truncate(hst_session *session, const char *input, int axis, int64_t length,
+                                              hst_error *err);
+/* Sets it, sharing the elements; or another handle on what it holds now (hst_tensor_free it). */
+HST_API hst_status hst_session_state_set(hst_session *session, const char *input, const hst_tensor *t, hst_error *err);
+HST_API hst_status hst_session_state_get(hst_session *session, const char *input, hst_tensor **out, hst_error *err);
+
+/* ---- tokenizers ------------------------------------------------------------------------------------------------- */
+
+typedef struct hst_tokenizer hst_tokenizer;
+typedef struct hst_encoding hst_encoding;
+
+/* `path`: a folder with tokenizer.json, or with vocab.txt and tokenizer_config.json; or one of these files. `a` NULL: libc.
+ * Errors: NOT_FOUND, IO, BAD_FORMAT, UNSUPPORTED (names the component). Ownership: hst_tokenizer_free. */
+HST_API hst_status hst_tokenizer_load(const char *path, const hst_allocator *a, hst_tokenizer **out, hst_error *err);
+HST_API void hst_tokenizer_free(hst_tokenizer *tokenizer);
+
+typedef struct hst_encode_options {
+    size_t size;
+    bool no_special_tokens; /* true: without [CLS], [SEP] … */
+    /* Cut to at most this many tokens, special ones included; 0: the tokenizer's own limit (its model_max_length, or the
+     * truncation that tokenizer.json asks for), SIZE_MAX: never. Of a pair the longer text is cut first. */
+    size_t max_length;
+    size_t stride; /* pieces cut off are kept as further windows that repeat this many tokens; see hst_encoding_windows */
+} hst_encode_options;
+
+/* One text, or a pair (`pair` not NULL). Invalid UTF-8 is read as U+FFFD. Errors: INVALID_ARGUMENT (max_length leaves no
+ * room), NO_MEMORY. Ownership: hst_encoding_free. */
+HST_API hst_status hst_tokenizer_encode(const hst_tokenizer *tokenizer, hst_string text, const hst_string *pair,
+                                        const hst_encode_options *options, hst_encoding **out, hst_error *err);
+HST_API void hst_encoding_free(hst_encoding *encoding);
+HST_API size_t hst_encoding_count(const hst_encoding *e);               /* tokens */
+HST_API const int32_t *hst_encoding_ids(const hst_encoding *e);         /* [count] */
+HST_API const int32_t *hst_encoding_type_ids(const hst_encoding *e);    /* [count]: 0 first text, 1 second */
+HST_API const uint8_t *hst_encoding_special_mask(const hst_encoding *e); /* [count]: 1 for special tokens */
+/* [count][2]: first byte and byte after the last, in the text that the token comes from; 0,0 for special tokens. */
+HST_API const size_t *hst_encoding_offsets(const hst_encoding *e);
+HST_API const int32_t *hst_encoding_words(const hst_encoding *e); /* [count]: index of the word, -1 for none */
+/* Further windows of a text that was cut (stride): how many, and the i-th, which the encoding owns; NULL: there is none. */
+HST_API size_t hst_encoding_window_count(const hst_encoding *e);
+HST_API const hst_encoding *hst_encoding_window(const hst_encoding *e, size_t i);
+
+/* Text of n ids. Errors: INVALID_ARGUMENT (an id outside the vocabulary). Ownership: hst_text_free(*text). */
+HST_API hst_status hst_tokenizer_decode(const hst_tokenizer *tokenizer, const int32_t *ids, size_t n,
+                                        bool skip_special_tokens, char **text, hst_error *err);
+HST_API size_t hst_tokenizer_vocab_size(const hst_tokenizer *tokenizer);
+HST_API const char *hst_tokenizer_token(const hst_tokenizer *tokenizer, int32_t id);  /* NULL: no such id */
+HST_API int32_t hst_tokenizer_id(const hst_tokenizer *tokenizer, const char *token);  /* -1: no such token */
+HST_API size_t hst_tokenizer_max_length(const hst_tokenizer *tokenizer);              /* 0: it states none */
+
+/* ---- tasks ------------------------------------------------------------------------------------------------------ */
+
+typedef struct hst_task hst_task;
+typedef struct hst_result hst_result;
+
+typedef struct hst_task_options {
+    size_t size;
+    const hst_model_options *model;
+    const hst_session_options *session;
+    size_t max_length;   /* tokens a text; 0: what tokenizer and model allow */
+    size_t batch_tokens; /* texts are sorted by length and cut into runs of at most this many tokens; 0: chosen */
+    int top_k;           /* answers a text; 0: the task's own (text-classification: 1), -1: all */
+} hst_task_options;
+
+/* Opens a model together with its tokenizer and what its files say about its use. `path` as in hst_model_load; the files
+ * beside it are read (tokenizer.json, config.json, modules.json …). `task` is a name or alias of hst_list_json("tasks"),
+ * such as "text-classification", "sentiment-analysis", "feature-extraction", "sentence-embedding"; NULL: the one that
+ * config.json suggests. Errors: those of hst_model_load and hst_tokenizer_load, NOT_FOUND (no such task), UNSUPPORTED (the
+ * model does not fit it). Ownership: hst_task_free. */
+HST_API hst_status hst_task_open(const char *path, const char *task, const hst_task_options *options, hst_task **out,
+                                 hst_error *err);
+HST_API void hst_task_free(hst_task *task);
+HST_API const char *hst_task_name(const hst_task *task);
+/* What the task is made of, lent. */
+HST_API const hst_model *hst_task_model(const hst_task *task);
+HST_API const hst_tokenizer *hst_task_tokenizer(const hst_task *task);
+
+/* Runs n texts (n may be 0); pairs NULL, or n second texts. Results stand in the order of the texts. Deadline, cancel flag
+ * and budget hold for the whole call. Errors: as hst_session_run. Ownership: hst_result_free. */
+HST_API hst_status hst_task_run_texts(hst_task *task, size_t n, const hst_string *texts, const hst_string *pairs,
+                                      const hst_run_options *options, hst_result **out, hst_error *err);
+HST_API void hst_result_free(hst_result *result);
+
+/* An answer about one text: a class with its score or, where the task finds places in the text, a span. */
+typedef struct hst_answer {
+    const char *label; /* "" where the task has none */
+    int id;            /* class index, -1 where there is none */
+    float score;       /* 0 … 1 where the task defines a probability */
+    size_t begin, end; /* bytes of the text; begin 0, end its size where the whole is meant */
+} hst_answer;
+
+HST_API size_t hst_result_count(const hst_result *result); /* texts */
+HST_API size_t hst_result_tokens(const hst_result *result, size_t text); /* tokens that the text became */
+HST_API size_t hst_result_answer_count(const hst_result *result, size_t text);
+/* Best first, or in text order for spans; NULL where there is none. Lives as long as the result. */
+HST_API const hst_answer *hst_result_answer(const hst_result *result, size_t text, size_t i);
+/* Embeddings: f32 [hidden], or [tokens, hidden] for feature-extraction; NULL where the task gives none. Lent. */
+HST_API const hst_tensor *hst_result_tensor(const hst_result *result, size_t text);
+/* What stands for this text in a line of JSON Lines (no newline in it). Ownership: hst_text_free(*json). */
+HST_API hst_status hst_result_json(const hst_result *result, size_t text, char **json, hst_error *err);
+
 
 #ifdef __cplusplus
 }

@@ -4,10 +4,11 @@
 
 #include "hasten.h"
 
-typedef enum log_level { LOG_ERROR = 0, LOG_WARNING, LOG_INFO, LOG_DEBUG } log_level;
+typedef hst_log_level log_level;
+enum { LOG_ERROR = HST_LOG_ERROR, LOG_WARNING = HST_LOG_WARNING, LOG_INFO = HST_LOG_INFO, LOG_DEBUG = HST_LOG_DEBUG };
 
 /* Set once for the process (atomically); NULL: silence. `message` has no newline. */
-typedef void (*log_callback)(void *user, log_level level, const char *message);
+typedef hst_log_callback log_callback;
 void log_set(log_callback callback, void *user, log_level most);
 bool log_enabled(log_level level);
 void log_write(log_level level, const char *format, ...) __attribute__((format(printf, 2, 3)));
