@@ -1,0 +1,25 @@
+/* The shape rule of numpy.matmul, for every operator that multiplies matrices: leading dimensions broadcast, a vector
+ * on the left is one row, a vector on the right is one column, and both then vanish from the result. a [..., M, K]   b
+ * [..., K, N]   ->   [..., M, N] */
+#ifndef TENSOR_MATMUL_SHAPE_H
+#define TENSOR_MATMUL_SHAPE_H
+
+#include "base/error.h"
+
+typedef struct matmul_shape {
+    int64_t m, n, k;
+    int64_t batches; /* product of the result's leading dimensions */
+    int rank;        /* of the result */
+    int64_t dim[HST_RANK_MAX];
+    /* private: leading dimensions, and how many matrices one step along each moves in a and b (0: broadcast) */
+    int batch_rank;
+    int64_t batch_dim[HST_RANK_MAX], step_a[HST_RANK_MAX], step_b[HST_RANK_MAX];
+} matmul_shape;
+
+/* BAD_SHAPE where the shapes do not fit or the result's count overflows. */
+hst_status matmul_shape_make(int rank_a, const int64_t *a, int rank_b, const int64_t *b, matmul_shape *out,
+                             hst_error *err);
+/* Which matrix of a and of b belongs to matrix `batch` of the result. */
+void matmul_shape_batch(const matmul_shape *s, int64_t batch, int64_t *a, int64_t *b);
+
+#endif
