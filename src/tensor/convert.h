@@ -30,9 +30,14 @@ uint16_t f64_to_bf16(double f); /* one rounding */
 double f8_to_f64(uint8_t x, hst_dtype dtype);
 uint8_t f64_to_f8(double x, hst_dtype dtype, bool saturate);
 
-/* n elements, contiguous, from one numeric or bool dtype to another as ONNX Cast does (float to integer truncates and is
- * defined for NaN/overflow as what x86 and numpy give for s64, then wraps; float to bool is x != 0; saturate applies to
- * f8/f4 targets). Packed 4/2-bit types begin at a whole byte. False where a dtype is string or complex. Exact where it can be. */
+/* Powers of two: how Cast-24's round_mode chooses among the neighbours ("up": away from zero, ties of "nearest" up). */
+typedef enum f8e8m0_round { F8E8M0_UP = 0, F8E8M0_DOWN, F8E8M0_NEAREST } f8e8m0_round;
+uint8_t f64_to_f8e8m0(double x, bool saturate, f8e8m0_round round); /* f64_to_f8 rounds up */
+
+/* n elements, contiguous, from one numeric or bool dtype to another as ONNX Cast does. Float to integer truncates; NaN and
+ * overflow give what x86 and numpy give: the most negative s64 or s32, and for narrower types the low bits of that s64; u64
+ * from 2^63 up is exact. Integer to integer wraps; anything to bool is x != 0. `saturate` applies to f8 targets. One
+ * rounding, to nearest even. Packed 4- and 2-bit types begin at a whole byte. False where a dtype is string or complex. */
 bool convert_array(hst_dtype from_dtype, const void *from, hst_dtype to_dtype, void *to, int64_t n, bool saturate);
 
 /* The two carriers: elements [i, i+n) of an array as f64 or s64 and back (any alignment of the array). */

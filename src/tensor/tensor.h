@@ -39,6 +39,9 @@ hst_status tensor_new(hst_dtype d, int rank, const int64_t *dim, const hst_alloc
 /* A tensor over memory that the caller keeps (and keeps alive): `bytes` must be what the shape needs. */
 hst_status tensor_new_borrowed(hst_dtype d, int rank, const int64_t *dim, const void *data, size_t bytes,
                                const hst_allocator *a, hst_tensor **out, hst_error *err);
+/* A tensor of strings: `from` (as many as the shape has) and their bytes are copied. */
+hst_status tensor_new_strings(int rank, const int64_t *dim, const hst_string *from, const hst_allocator *a,
+                              hst_tensor **out, hst_error *err);
 /* Another handle on the same buffer (reference counted; borrowed stays borrowed), with another shape of equal count. */
 hst_status tensor_view(const hst_tensor *t, int rank, const int64_t *dim, const hst_allocator *a, hst_tensor **out,
                        hst_error *err);
