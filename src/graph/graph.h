@@ -6,8 +6,11 @@
 
 #include "tensor/tensor.h"
 
-/* A dimension: >= 0 is a number; < 0 is a symbol of the model (dim_symbol). Equal symbols are equal lengths. */
+/* A dimension: >= 0 is a number; otherwise it is a symbol of the model (dim_symbol). Equal symbols are equal lengths.
+ * Contents (below) are dims too, but may be negative numbers, like Reshape's -1: there ask dim_is_symbol. */
 typedef int64_t dim;
+#define DIM_SYMBOL_FIRST (-((int64_t)1 << 62)) /* symbol k is DIM_SYMBOL_FIRST - k */
+static inline bool dim_is_symbol(dim d) { return d <= DIM_SYMBOL_FIRST && d > DIM_SYMBOL_FIRST - INT32_MAX; }
 
 /* What is known of a value. dtype NONE: unknown; rank -1: unknown. */
 typedef struct type {

@@ -7,7 +7,7 @@
 dim dim_symbol(model *m, const char *name) {
     if (*name)
         for (int i = 0; i < m->n_symbols; i++)
-            if (strcmp(m->symbols[i], name) == 0) return -1 - (dim)i;
+            if (strcmp(m->symbols[i], name) == 0) return DIM_SYMBOL_FIRST - i;
     if (m->n_symbols == m->symbols_capacity) {
         int wanted = m->symbols_capacity ? m->symbols_capacity * 2 : 16;
         const char **bigger = ARENA_ARRAY(m->arena, const char *, wanted);
@@ -19,13 +19,13 @@ dim dim_symbol(model *m, const char *name) {
     const char *copy = *name ? arena_copy_string(m->arena, name, strlen(name)) : "";
     if (!copy) return 0;
     m->symbols[m->n_symbols++] = copy;
-    return -(dim)m->n_symbols;
+    return DIM_SYMBOL_FIRST - (m->n_symbols - 1);
 }
 
 const char *dim_name(const model *m, dim d) {
     if (d >= 0) return NULL;
-    dim k = -1 - d;
-    return k < m->n_symbols ? m->symbols[k] : "";
+    dim k = DIM_SYMBOL_FIRST - d;
+    return k >= 0 && k < m->n_symbols ? m->symbols[k] : "";
 }
 
 bool type_equal(const type *a, const type *b) {
@@ -53,7 +53,7 @@ const char *type_format(const model *m, const type *t, char *to, size_t size) {
         else if (*name)
             n += (size_t)snprintf(to + n, size - n, "%s%s", comma, name);
         else
-            n += (size_t)snprintf(to + n, size - n, "%s?%lld", comma, (long long)(-t->dim[i]));
+            n += (size_t)snprintf(to + n, size - n, "%s?%lld", comma, (long long)(DIM_SYMBOL_FIRST - t->dim[i]));
     }
     if (n < size) snprintf(to + n, size - n, "]");
     return to;

@@ -11,16 +11,20 @@ const type *infer_in(const infer_context *c, int i) { return i < c->n_in ? &c->i
 
 int infer_ints(const infer_context *c, int i, int64_t *to, int most) {
     int n = infer_dims(c, i, to, most);
-    if (i < c->n_in && c->constant[i]) return n;
     for (int k = 0; k < n; k++)
-        if (to[k] < 0) return -1;
+        if (dim_is_symbol(to[k])) return -1;
     return n;
 }
 
 int infer_dims(const infer_context *c, int i, dim *to, int most) {
     if (i >= c->n_in) return -1;
     int n = -1;
-    if (c->constant[i]) return tensor_read_s64(c->constant[i], to, most, &n, NULL) == HST_STATUS_OK ? n : -1;
+    if (c->constant[i]) {
+        if (tensor_read_s64(c->constant[i], to, most, &n, NULL) != HST_STATUS_OK) return -1;
+        for (int k = 0; k < n; k++)
+            if (dim_is_symbol(to[k])) return -1; /* a number that looks like a symbol: nothing sensible */
+        return n;
+    }
     if (!c->content[i] || c->content_count[i] > most) return -1;
     n = c->content_count[i];
     memcpy(to, c->content[i], (size_t)n * sizeof *to);

@@ -29,7 +29,7 @@ typedef struct infer_context {
 const type *infer_in(const infer_context *c, int i); /* a type with dtype NONE, rank -1 where absent */
 /* Input i as integers, from a constant or from content without symbols: count, or -1 where unknown. */
 int infer_ints(const infer_context *c, int i, int64_t *to, int most);
-/* Input i as dims, symbols allowed: count, or -1. */
+/* Input i as dims, symbols (dim_is_symbol) and negative numbers allowed: count, or -1. */
 int infer_dims(const infer_context *c, int i, dim *to, int most);
 void infer_content(infer_context *c, int out, const dim *dims, int count);
 /* dims of the broadcast of two types; BAD_SHAPE names the node. A symbol against 1 is the symbol, against n is n. */
