@@ -1,0 +1,47 @@
+/* Runs a fuzz target over every file of a corpus folder, and over each file cut short: the plain test of a parser. */
+#include <dirent.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+/* A copy of exact size on the heap, so that a sanitizer sees a read beyond it. */
+static void feed(const uint8_t *data, size_t size) {
+    uint8_t *copy = malloc(size ? size : 1);
+    if (!copy) exit(1);
+    memcpy(copy, data, size);
+    LLVMFuzzerTestOneInput(copy, size);
+    free(copy);
+}
+
+static int replay(const char *path) {
+    FILE *f = fopen(path, "rb");
+    if (!f) return 0;
+    uint8_t *data = malloc(1 << 20);
+    size_t size = data ? fread(data, 1, 1 << 20, f) : 0;
+    fclose(f);
+    feed(data, size);
+    for (size_t cut = size / 2; cut; cut /= 2) feed(data, size - cut);
+    free(data);
+    return 1;
+}
+
+int main(int argc, char **argv) {
+    int count = 0;
+    feed((const uint8_t *)"", 0);
+    for (int i = 1; i < argc; i++) {
+        DIR *folder = opendir(argv[i]);
+        if (!folder) continue;
+        for (struct dirent *e; (e = readdir(folder));) {
+            char path[4096];
+            if (e->d_name[0] == '.') continue;
+            snprintf(path, sizeof path, "%s/%s", argv[i], e->d_name);
+            count += replay(path);
+        }
+        closedir(folder);
+    }
+    printf("replayed %d files\n", count);
+    return count ? 0 : 1; /* an empty corpus tests nothing */
+}
