@@ -81,6 +81,9 @@ static hst_status check_arity(const node *n, hst_error *err) {
     if (n->n_in < o->min_in || (o->max_in != OP_ANY && n->n_in > o->max_in))
         return node_error(n, err, HST_STATUS_BAD_FORMAT, "has %d inputs, the operator takes %d to %d", n->n_in,
                           o->min_in, o->max_in);
+    for (int i = 0; i < o->min_in; i++)
+        if (!n->in[i] && !(i < 32 && o->holes >> i & 1))
+            return node_error(n, err, HST_STATUS_BAD_FORMAT, "input %d is omitted, the operator needs it", i);
     if (n->n_out < o->min_out || (o->max_out != OP_ANY && n->n_out > o->max_out))
         return node_error(n, err, HST_STATUS_BAD_FORMAT, "has %d outputs, the operator gives %d to %d", n->n_out,
                           o->min_out, o->max_out);

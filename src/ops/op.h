@@ -32,6 +32,8 @@ int infer_ints(const infer_context *c, int i, int64_t *to, int most);
 /* Input i as dims, symbols (dim_is_symbol) and negative numbers allowed: count, or -1. */
 int infer_dims(const infer_context *c, int i, dim *to, int most);
 void infer_content(infer_context *c, int out, const dim *dims, int count);
+/* dtype unset; shape of the matrix product (numpy.matmul) of two types. */
+hst_status infer_matmul(infer_context *c, const type *a, const type *b, type *out, hst_error *err);
 /* dims of the broadcast of two types; BAD_SHAPE names the node. A symbol against 1 is the symbol, against n is n. */
 hst_status infer_broadcast(infer_context *c, const type *a, const type *b, type *out, hst_error *err);
 /* Turns a negative axis; BAD_SHAPE "axis -3 out of range for rank 2". */
@@ -113,6 +115,7 @@ typedef struct op {
     const char *name, *domain; /* domain "" is ai.onnx, "com.microsoft", "hasten" (ours, never written to a file unexpanded) */
     int since, until;          /* opset versions covered, inclusive; until 0: all later ones */
     int min_in, max_in;        /* trailing inputs may be left out down to min_in; max_in OP_ANY: variadic */
+    unsigned holes;            /* bit i: input i, though below min_in, may be omitted; every other one there is present */
     int min_out, max_out;
     hst_status (*infer)(infer_context *c, hst_error *err);
     hst_status (*eval)(eval_context *c, hst_error *err);

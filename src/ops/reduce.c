@@ -1,0 +1,449 @@
+/* ReduceSum, ReduceMean, ReduceMax, ReduceMin, ReduceProd, ReduceL1, ReduceL2, ReduceLogSum, ReduceLogSumExp,
+ * ReduceSumSquare: data [d0, …], axes -> data's shape with the axes 1 (keepdims) or gone.
+ *
+ * Order of f32 sums (f16 and bf16 too, which accumulate in f32): where only trailing axes are reduced, sixteen virtual
+ * lanes, element i in lane i mod 16, then the tree lane[k] += lane[k + 8], + 4, + 2, + 1; otherwise plain row-major order
+ * of the reduced elements, one chain an output element. f64 sums in plain order, integers in s64 that wraps. */
+#include <math.h>
+#include <string.h>
+
+#include "ops/op.h"
+#include "tensor/convert.h"
+
+typedef enum kind { SUM, MEAN, MAX, MIN, PROD, L1, L2, LOG_SUM, LOG_SUM_EXP, SUM_SQUARE, EXP_PASS } kind;
+
+/* Which of the axes of a tensor of some rank are reduced, as opset 1, 13 and 18 say it. */
+typedef struct args {
+    bool keepdims;
+    bool axis[HST_RANK_MAX];
+} args;
+
+static hst_status args_read(const node *n, int rank, const int64_t *axes, int count, args *a, hst_error *err) {
+    memset(a, 0, sizeof *a);
+    a->keepdims = node_int(n, "keepdims", 1) != 0;
+    if (count <= 0) {
+        bool all = !node_int(n, "noop_with_empty_axes", 0);
+        for (int i = 0; i < rank; i++) a->axis[i] = all;
+    }
+    for (int i = 0; i < count; i++) {
+        int at;
+        HST_TRY(axis_normalize(n, axes[i], rank, &at, err));
+        a->axis[at] = true;
+    }
+    return HST_STATUS_OK;
+}
+
+static int shape_of(const args *a, int rank, const int64_t *dims, int64_t *out) {
+    int r = 0;
+    for (int i = 0; i < rank; i++) {
+        if (!a->axis[i])
+            out[r++] = dims[i];
+        else if (a->keepdims)
+            out[r++] = 1;
+    }
+    return r;
+}
+
+static hst_status infer(infer_context *c, hst_error *err) {
+    const type *x = infer_in(c, 0), *given = infer_in(c, 1);
+    c->out[0].dtype = x->dtype;
+    if (x->rank < 0) return HST_STATUS_OK;
+    int64_t axes[HST_RANK_MAX];
+    const int64_t *attribute = NULL;
+    int count = node_ints(c->node, "axes", &attribute);
+    args a;
+    if (c->n_in > 1 && c->node->in[1]) {
+        count = infer_ints(c, 1, axes, HST_RANK_MAX);
+        if (count < 0) {
+            bool keep = node_int(c->node, "keepdims", 1) != 0;
+            bool known = given->rank == 1 && given->dim[0] > 0 && given->dim[0] <= x->rank;
+            if (!keep && !known) return HST_STATUS_OK;
+            c->out[0].rank = keep ? x->rank : x->rank - (int)given->dim[0];
+            for (int i = 0; i < c->out[0].rank; i++) c->out[0].dim[i] = dim_symbol(c->model, "");
+            return HST_STATUS_OK;
+        }
+        attribute = axes;
+    }
+    HST_TRY(args_read(c->node, x->rank, attribute, count, &a, err));
+    c->out[0].rank = shape_of(&a, x->rank, x->dim, c->out[0].dim);
+    return HST_STATUS_OK;
+}
+
+/* ---- the walk: neighbouring axes of one fate are one group ---- */
+
+typedef struct group {
+    int64_t size, stride;
+} group;
+
+typedef struct plan {
+    group kept[HST_RANK_MAX], reduced[HST_RANK_MAX]; /* outermost first; without the inner block */
+    int n_kept, n_reduced;
+    int64_t inner;        /* kept elements that lie side by side (1: the last group is reduced) */
+    int64_t outer, count; /* product of kept, of reduced */
+    bool lanes;           /* only trailing axes are reduced */
+} plan;
+
+static void plan_make(const args *a, int rank, const int64_t *dims, plan *p) {
+    int64_t size[HST_RANK_MAX];
+    bool fate[HST_RANK_MAX];
+    int n = 0;
+    for (int i = 0; i < rank; i++) {
+        if (dims[i] == 1) continue;
+        if (n > 0 && fate[n - 1] == a->axis[i])
+            size[n - 1] *= dims[i];
+        else
+            fate[n] = a->axis[i], size[n++] = dims[i];
+    }
+    memset(p, 0, sizeof *p);
+    p->inner = p->outer = p->count = 1;
+    int last = n - 1;
+    int64_t stride = 1;
+    if (n > 0 && !fate[last]) stride = p->inner = size[last--];
+    group kept[HST_RANK_MAX], reduced[HST_RANK_MAX];
+    for (int i = last; i >= 0; i--) {
+        if (fate[i])
+            reduced[p->n_reduced++] = (group){size[i], stride}, p->count *= size[i];
+        else
+            kept[p->n_kept++] = (group){size[i], stride}, p->outer *= size[i];
+        stride *= size[i];
+    }
+    for (int i = 0; i < p->n_kept; i++) p->kept[i] = kept[p->n_kept - 1 - i];
+    for (int i = 0; i < p->n_reduced; i++) p->reduced[i] = reduced[p->n_reduced - 1 - i];
+    p->lanes = p->inner == 1 && (p->n_reduced == 0 || (p->n_reduced == 1 && p->reduced[0].stride == 1));
+}
+
+static int64_t offset_of(const group *g, int n, int64_t at) {
+    int64_t offset = 0;
+    for (int i = n - 1; i >= 0; i--) {
+        offset += at % g[i].size * g[i].stride;
+        at /= g[i].size;
+    }
+    return offset;
+}
+
+/* ---- f32 ---- */
+
+static inline __attribute__((always_inline)) float step(kind k, float acc, float x, float most) {
+    switch (k) {
+    case MAX: return x > acc || x != x ? x : acc;
+    case MIN: return x < acc || x != x ? x : acc;
+    case PROD: return acc * x;
+    case L1: return acc + fabsf(x);
+    case L2:
+    case SUM_SQUARE: return acc + x * x;
+    case EXP_PASS: return acc + (float)exp((double)x - (double)most);
+    default: return acc + x;
+    }
+}
+
+static float start_of(kind k) {
+    return k == MAX ? -INFINITY : k == MIN ? INFINITY : k == PROD ? 1.0f : 0.0f;
+}
+
+static float finish_of(kind k, float acc, int64_t count, float most) {
+    switch (k) {
+    case MEAN: return acc / (float)count;
+    case L2: return sqrtf(acc);
+    case LOG_SUM: return (float)log((double)acc);
+    case EXP_PASS: return isfinite(most) ? (float)log((double)acc) + most : most;
+    default: return acc;
+    }
+}
+
+static inline __attribute__((always_inline)) float lanes(kind k, const float *x, int64_t n, float most) {
+    float lane[16];
+    for (int i = 0; i < 16; i++) lane[i] = start_of(k);
+    int64_t i = 0;
+    for (; i + 16 <= n; i += 16)
+        for (int j = 0; j < 16; j++) lane[j] = step(k, lane[j], x[i + j], most);
+    for (int j = 0; i < n; i++, j++) lane[j] = step(k, lane[j], x[i], most);
+    for (int half = 8; half; half /= 2)
+        for (int j = 0; j < half; j++)
+            lane[j] = k == MAX || k == MIN || k == PROD ? step(k, lane[j], lane[j + half], 0) : lane[j] + lane[j + half];
+    return lane[0];
+}
+
+static inline __attribute__((always_inline)) void chain(kind k, float *acc, const float *x, int64_t n,
+                                                        const float *most) {
+    for (int64_t i = 0; i < n; i++) acc[i] = step(k, acc[i], x[i], most ? most[i] : 0);
+}
+
+static float reduce_row(kind k, const float *x, int64_t n, float most) {
+    switch (k) {
+    case MAX: return lanes(MAX, x, n, 0);
+    case MIN: return lanes(MIN, x, n, 0);
+    case PROD: return lanes(PROD, x, n, 0);
+    case L1: return lanes(L1, x, n, 0);
+    case L2:
+    case SUM_SQUARE: return lanes(SUM_SQUARE, x, n, 0);
+    case EXP_PASS: return lanes(EXP_PASS, x, n, most);
+    default: return lanes(SUM, x, n, 0);
+    }
+}
+
+static void reduce_chain(kind k, float *acc, const float *x, int64_t n, const float *most) {
+    switch (k) {
+    case MAX: chain(MAX, acc, x, n, NULL); break;
+    case MIN: chain(MIN, acc, x, n, NULL); break;
+    case PROD: chain(PROD, acc, x, n, NULL); break;
+    case L1: chain(L1, acc, x, n, NULL); break;
+    case L2:
+    case SUM_SQUARE: chain(SUM_SQUARE, acc, x, n, NULL); break;
+    case EXP_PASS: chain(EXP_PASS, acc, x, n, most); break;
+    default: chain(SUM, acc, x, n, NULL); break;
+    }
+}
+
+#define BLOCK 256
+
+typedef struct job {
+    kind kind;
+    const plan *plan;
+    const float *x;
+    float *y;
+} job;
+
+/* One pass over the reduced elements of a block of n outputs at x. */
+static void block_pass(const plan *p, kind k, const float *x, int64_t n, float *acc, const float *most) {
+    for (int64_t j = 0; j < n; j++) acc[j] = start_of(k);
+    if (p->lanes) {
+        acc[0] = reduce_row(k, x, p->count, most ? most[0] : 0);
+        return;
+    }
+    for (int64_t i = 0; i < p->count; i++) reduce_chain(k, acc, x + offset_of(p->reduced, p->n_reduced, i), n, most);
+}
+
+static void block_run(const job *w, int64_t item) {
+    const plan *p = w->plan;
+    int64_t blocks = (p->inner + BLOCK - 1) / BLOCK, o = item / blocks, j = item % blocks * BLOCK;
+    int64_t n = p->inner - j < BLOCK ? p->inner - j : BLOCK;
+    const float *x = w->x + offset_of(p->kept, p->n_kept, o) + j;
+    float acc[BLOCK], most[BLOCK];
+    most[0] = 0;
+    kind k = w->kind;
+    if (k == LOG_SUM_EXP) {
+        block_pass(p, MAX, x, n, most, NULL);
+        k = EXP_PASS;
+    }
+    block_pass(p, k, x, n, acc, k == EXP_PASS ? most : NULL);
+    float *y = w->y + o * p->inner + j;
+    for (int64_t i = 0; i < n; i++) y[i] = finish_of(k, acc[i], p->count, k == EXP_PASS ? most[i] : 0);
+}
+
+static void worker(void *arg, const team_context *ctx) {
+    const job *w = arg;
+    int64_t items = w->plan->outer * ((w->plan->inner + BLOCK - 1) / BLOCK), begin, end;
+    team_split(items, 1, ctx, &begin, &end);
+    for (int64_t i = begin; i < end; i++) block_run(w, i);
+}
+
+static hst_status eval_f32(eval_context *c, kind k, const plan *p, const hst_tensor *x, hst_tensor *y, hst_error *err) {
+    int64_t n = tensor_count(x), m = tensor_count(y);
+    job w = {k, p, x->data, y->data};
+    void *from = NULL, *to = NULL;
+    if (x->dtype != HST_DTYPE_F32) {
+        HST_TRY(eval_scratch(c, (size_t)n * sizeof(float), &from, err));
+        HST_TRY(eval_scratch(c, (size_t)m * sizeof(float), &to, err));
+        convert_to_f32(x->dtype, x->data, 0, from, n);
+        w.x = from, w.y = to;
+    }
+    team_context alone = {NULL, 0, 1};
+    if (n < 16384)
+        worker(&w, &alone);
+    else
+        team_run(c->team, 0, worker, &w);
+    if (to) convert_from_f32(y->dtype, to, y->data, 0, m);
+    return HST_STATUS_OK;
+}
+
+/* ---- f64 and integers, one output element at a time ---- */
+
+static double slow_f64(kind k, const plan *p, const hst_tensor *x, int64_t base) {
+    double acc = start_of(k == LOG_SUM_EXP ? MAX : k), sum = 0;
+    for (int64_t i = 0; i < p->count; i++) {
+        double v = tensor_get_f64(x, base + offset_of(p->reduced, p->n_reduced, i));
+        switch (k) {
+        case LOG_SUM_EXP:
+        case MAX: acc = v > acc || v != v ? v : acc; break;
+        case MIN: acc = v < acc || v != v ? v : acc; break;
+        case PROD: acc *= v; break;
+        case L1: acc += fabs(v); break;
+        case L2:
+        case SUM_SQUARE: acc += v * v; break;
+        default: acc += v; break;
+        }
+    }
+    if (k == MEAN) return acc / (double)p->count;
+    if (k == L2) return sqrt(acc);
+    if (k == LOG_SUM) return log(acc);
+    if (k != LOG_SUM_EXP || !isfinite(acc)) return acc;
+    for (int64_t i = 0; i < p->count; i++)
+        sum += exp(tensor_get_f64(x, base + offset_of(p->reduced, p->n_reduced, i)) - acc);
+    return log(sum) + acc;
+}
+
+static void limits_of(hst_dtype d, int64_t *low, int64_t *high) {
+    int bits = d == HST_DTYPE_B8 ? 1 : dtype_bits(d);
+    bool is_signed = dtype_is_signed(d);
+    *high = is_signed ? (int64_t)(UINT64_MAX >> (65 - bits)) : (int64_t)(UINT64_MAX >> (64 - bits));
+    *low = is_signed ? -*high - 1 : 0;
+}
+
+static bool beyond(hst_dtype d, int64_t a, int64_t b) {
+    return d == HST_DTYPE_U64 ? (uint64_t)a > (uint64_t)b : a > b;
+}
+
+static int64_t slow_s64(kind k, const plan *p, const hst_tensor *x, int64_t base) {
+    int64_t low, high;
+    limits_of(x->dtype, &low, &high);
+    uint64_t acc = k == MAX ? (uint64_t)low : k == MIN ? (uint64_t)high : k == PROD;
+    for (int64_t i = 0; i < p->count; i++) {
+        int64_t v = tensor_get_s64(x, base + offset_of(p->reduced, p->n_reduced, i));
+        uint64_t u = (uint64_t)v;
+        switch (k) {
+        case MAX: acc = beyond(x->dtype, v, (int64_t)acc) ? u : acc; break;
+        case MIN: acc = beyond(x->dtype, (int64_t)acc, v) ? u : acc; break;
+        case PROD: acc *= u; break;
+        case L1: acc += v < 0 && x->dtype != HST_DTYPE_U64 ? 0 - u : u; break;
+        case L2:
+        case SUM_SQUARE: acc += u * u; break;
+        default: acc += u; break;
+        }
+    }
+    if (k != MEAN) return (int64_t)acc;
+    if (p->count == 0) return 0;
+    return x->dtype == HST_DTYPE_U64 ? (int64_t)(acc / (uint64_t)p->count) : (int64_t)acc / p->count;
+}
+
+static void eval_slow(kind k, const plan *p, const hst_tensor *x, hst_tensor *y) {
+    bool real = dtype_is_float(x->dtype) || k == L2 || k == LOG_SUM || k == LOG_SUM_EXP;
+    for (int64_t o = 0; o < p->outer; o++)
+        for (int64_t j = 0; j < p->inner; j++) {
+            int64_t base = offset_of(p->kept, p->n_kept, o) + j, at = o * p->inner + j;
+            if (real)
+                tensor_set_f64(y, at, slow_f64(k, p, x, base));
+            else
+                tensor_set_s64(y, at, slow_s64(k, p, x, base));
+        }
+}
+
+static hst_status eval_kind(eval_context *c, kind k, hst_error *err) {
+    const hst_tensor *x = eval_in(c, 0), *given = eval_in(c, 1);
+    int64_t axes[HST_RANK_MAX], dims[HST_RANK_MAX];
+    const int64_t *attribute = NULL;
+    int count = node_ints(c->node, "axes", &attribute);
+    if (given) {
+        HST_TRY(tensor_read_s64(given, axes, HST_RANK_MAX, &count, err));
+        attribute = axes;
+    }
+    bool numeric = dtype_is_float(x->dtype) || dtype_is_integer(x->dtype);
+    if (!numeric && !(x->dtype == HST_DTYPE_B8 && (k == MAX || k == MIN)))
+        return node_error(c->node, err, HST_STATUS_BAD_SHAPE, "data of type %s cannot be reduced",
+                          dtype_name(x->dtype));
+    args a;
+    HST_TRY(args_read(c->node, x->rank, attribute, count, &a, err));
+    plan p;
+    plan_make(&a, x->rank, x->dim, &p);
+    hst_tensor *y;
+    HST_TRY(eval_output(c, 0, x->dtype, shape_of(&a, x->rank, x->dim, dims), dims, &y, err));
+    if (tensor_count(y) == 0) return HST_STATUS_OK;
+    if (x->dtype == HST_DTYPE_F32 || x->dtype == HST_DTYPE_F16 || x->dtype == HST_DTYPE_BF16)
+        return eval_f32(c, k, &p, x, y, err);
+    eval_slow(k, &p, x, y);
+    return HST_STATUS_OK;
+}
+
+static hst_status eval_sum(eval_context *c, hst_error *err) { return eval_kind(c, SUM, err); }
+static hst_status eval_mean(eval_context *c, hst_error *err) { return eval_kind(c, MEAN, err); }
+static hst_status eval_max(eval_context *c, hst_error *err) { return eval_kind(c, MAX, err); }
+static hst_status eval_min(eval_context *c, hst_error *err) { return eval_kind(c, MIN, err); }
+static hst_status eval_prod(eval_context *c, hst_error *err) { return eval_kind(c, PROD, err); }
+static hst_status eval_l1(eval_context *c, hst_error *err) { return eval_kind(c, L1, err); }
+static hst_status eval_l2(eval_context *c, hst_error *err) { return eval_kind(c, L2, err); }
+static hst_status eval_log_sum(eval_context *c, hst_error *err) { return eval_kind(c, LOG_SUM, err); }
+static hst_status eval_log_sum_exp(eval_context *c, hst_error *err) { return eval_kind(c, LOG_SUM_EXP, err); }
+static hst_status eval_sum_square(eval_context *c, hst_error *err) { return eval_kind(c, SUM_SQUARE, err); }
+
+#define REDUCE(id, text, eval_of, tests)                                                                               \
+    {.name = #id, .domain = "", .since = 1, .min_in = 1, .max_in = 2, .min_out = 1, .max_out = 1, .infer = infer,      \
+     .eval = eval_of, .summary = text, .cases = tests}
+
+// clang-format off
+static const op_case sum_cases[] = {
+    {"all", 0, "(f32[2,3]{1 2 3 4 5 6}) -> (f32[1,1]{21})", 0},
+    {"axis 0", 0, "(f32[2,3]{1 2 3 4 5 6}, s64[1]{0}; keepdims=0) -> (f32[3]{5 7 9})", 0},
+    {"last axis", 0, "(f32[2,3]{1 2 3 4 5 6}, s64[1]{-1}; keepdims=0) -> (f32[2]{6 15})", 0},
+    {"middle", 0, "(f32[2,2,2]{1 2 3 4 5 6 7 8}, s64[1]{1}) -> (f32[2,1,2]{4 6 12 14})", 0},
+    {"outer and last", 0, "(f32[2,2,2]{1 2 3 4 5 6 7 8}, s64[2]{0 2}; keepdims=0) -> (f32[2]{14 22})", 0},
+    {"axes attribute", 11, "(f32[2,3]{1 2 3 4 5 6}; axes=[1], keepdims=0) -> (f32[2]{6 15})", 0},
+    {"noop", 0, "(f32[2]{1 2}, s64[0]{}; noop_with_empty_axes=1) -> (f32[2]{1 2})", 0},
+    {"empty axes, no noop", 0, "(f32[2]{1 2}, s64[0]{}) -> (f32[1]{3})", 0},
+    {"empty set", 0, "(f32[2,0,2]{}, s64[1]{1}) -> (f32[2,1,2]{0})", 0},
+    {"scalar", 0, "(f32[]{5}) -> (f32[]{5})", 0},
+    {"integers wrap", 0, "(s32[2]{2147483647 1}) -> (s32[1]{-2147483648})", 0},
+    {"bf16 in f32", 0, "(bf16[512]{1}; keepdims=0) -> (bf16[]{512})", 0},
+    {"f64", 0, "(f64[3]{0.1 0.2 0.3}) -> (f64[1]{0.6000000000000001})", 0},
+    {NULL, 0, NULL, 0}};
+static const op_case mean_cases[] = {
+    {"last", 0, "(f32[2,4]{1 2 3 4 5 6 7 8}, s64[1]{-1}) -> (f32[2,1]{2.5 6.5})", 0},
+    {"first", 0, "(f32[2,2]{1 2 3 4}, s64[1]{0}; keepdims=0) -> (f32[2]{2 3})", 0},
+    {"integers truncate", 0, "(s64[2]{-2 -1}; keepdims=0) -> (s64[]{-1})", 0},
+    {"empty", 0, "(f32[0]{}; keepdims=0) -> (f32[]{nan})", 0},
+    {"empty integers", 0, "(s32[0]{}; keepdims=0) -> (s32[]{0})", 0},
+    {NULL, 0, NULL, 0}};
+static const op_case max_cases[] = {
+    {"last", 0, "(f32[2,3]{1 9 3 -4 -5 -6}, s64[1]{1}; keepdims=0) -> (f32[2]{9 -4})", 0},
+    {"nan", 0, "(f32[3]{1 nan 3}; keepdims=0) -> (f32[]{nan})", 0},
+    {"empty", 0, "(f32[0]{}; keepdims=0) -> (f32[]{-inf})", 0},
+    {"empty s8", 0, "(s8[0]{}; keepdims=0) -> (s8[]{-128})", 0},
+    {"bool", 0, "(b8[2,2]{true false false false}, s64[1]{1}; keepdims=0) -> (b8[2]{true false})", 0},
+    {"u64", 0, "(u64[2]{18446744073709551615 1}; keepdims=0) -> (u64[]{18446744073709551615})", 0},
+    {NULL, 0, NULL, 0}};
+static const op_case min_cases[] = {
+    {"first", 0, "(f32[2,3]{1 9 3 -4 15 -6}, s64[1]{0}; keepdims=0) -> (f32[3]{-4 9 -6})", 0},
+    {"empty", 0, "(f32[0]{}; keepdims=0) -> (f32[]{inf})", 0},
+    {"empty u8", 0, "(u8[0]{}; keepdims=0) -> (u8[]{255})", 0},
+    {"bool", 0, "(b8[2,2]{true false true true}, s64[1]{1}; keepdims=0) -> (b8[2]{false true})", 0},
+    {NULL, 0, NULL, 0}};
+static const op_case prod_cases[] = {
+    {"last", 0, "(f32[2,3]{1 2 3 4 5 6}, s64[1]{1}) -> (f32[2,1]{6 120})", 0},
+    {"empty", 0, "(f32[0]{}; keepdims=0) -> (f32[]{1})", 0},
+    {"s32", 0, "(s32[3]{2 -3 4}; keepdims=0) -> (s32[]{-24})", 0},
+    {NULL, 0, NULL, 0}};
+static const op_case l1_cases[] = {
+    {"last", 0, "(f32[2,2]{-1 2 3 -4}, s64[1]{1}; keepdims=0) -> (f32[2]{3 7})", 0},
+    {"s32", 0, "(s32[2]{-1 -2}; keepdims=0) -> (s32[]{3})", 0},
+    {NULL, 0, NULL, 0}};
+static const op_case l2_cases[] = {
+    {"last", 0, "(f32[2,2]{3 4 5 12}, s64[1]{1}) -> (f32[2,1]{5 13})", 0},
+    {"axes attribute", 13, "(f32[2,2]{3 5 4 12}; axes=[-2], keepdims=0) -> (f32[2]{5 13})", 0},
+    {"empty", 0, "(f32[0]{}; keepdims=0) -> (f32[]{0})", 0},
+    {"noop", 0, "(f32[2]{-1 2}; noop_with_empty_axes=1) -> (f32[2]{1 2})", 0},
+    {NULL, 0, NULL, 0}};
+static const op_case log_sum_cases[] = {
+    {"last", 0, "(f32[1,2]{1 1.7182818284590452}, s64[1]{1}; keepdims=0) -> (f32[1]{1})", 1e-6},
+    {"empty", 0, "(f32[0]{}; keepdims=0) -> (f32[]{-inf})", 0},
+    {NULL, 0, NULL, 0}};
+static const op_case log_sum_exp_cases[] = {
+    {"large", 0, "(f32[2,2]{1000 1000 -1000 -1000}, s64[1]{1}; keepdims=0) -> (f32[2]{1000.6931472 -999.3068528})", 1e-4},
+    {"first axis", 0, "(f32[2,2]{0 1 0 1}, s64[1]{0}; keepdims=0) -> (f32[2]{0.6931472 1.6931472})", 1e-6},
+    {"infinities", 0, "(f32[2,2]{inf 0 -inf -inf}, s64[1]{1}; keepdims=0) -> (f32[2]{inf -inf})", 0},
+    {"empty", 0, "(f32[0]{}; keepdims=0) -> (f32[]{-inf})", 0},
+    {"f64", 0, "(f64[2]{1000 1000}; keepdims=0) -> (f64[]{1000.6931471805599})", 1e-12},
+    {NULL, 0, NULL, 0}};
+static const op_case sum_square_cases[] = {
+    {"last", 0, "(f32[2,2]{1 2 3 4}, s64[1]{1}; keepdims=0) -> (f32[2]{5 25})", 0},
+    {"noop", 0, "(f32[2]{-3 2}; noop_with_empty_axes=1) -> (f32[2]{9 4})", 0},
+    {NULL, 0, NULL, 0}};
+
+HST_OP(ReduceSum) = REDUCE(ReduceSum, "sum along axes", eval_sum, sum_cases);
+HST_OP(ReduceMean) = REDUCE(ReduceMean, "mean along axes", eval_mean, mean_cases);
+HST_OP(ReduceMax) = REDUCE(ReduceMax, "greatest element along axes", eval_max, max_cases);
+HST_OP(ReduceMin) = REDUCE(ReduceMin, "least element along axes", eval_min, min_cases);
+HST_OP(ReduceProd) = REDUCE(ReduceProd, "product along axes", eval_prod, prod_cases);
+HST_OP(ReduceL1) = REDUCE(ReduceL1, "sum of magnitudes along axes", eval_l1, l1_cases);
+HST_OP(ReduceL2) = REDUCE(ReduceL2, "Euclidean norm along axes", eval_l2, l2_cases);
+HST_OP(ReduceLogSum) = REDUCE(ReduceLogSum, "log of the sum along axes", eval_log_sum, log_sum_cases);
+HST_OP(ReduceLogSumExp) = REDUCE(ReduceLogSumExp, "log of the sum of exponentials along axes", eval_log_sum_exp, log_sum_exp_cases);
+HST_OP(ReduceSumSquare) = REDUCE(ReduceSumSquare, "sum of squares along axes", eval_sum_square, sum_square_cases);
+// clang-format on
