@@ -1,0 +1,70 @@
+/* Nodes that change nothing go: Identity, Dropout at inference, Cast to the same dtype, Transpose by the identity, Reshape
+ * and Expand to the shape that the input has; two Transposes or two Reshapes in a row become one. */
+#include <string.h>
+
+#include "passes/match.h"
+#include "passes/pass.h"
+
+static bool same_shape(const type *a, const type *b) {
+    if (a->rank < 0 || a->rank != b->rank) return false;
+    for (int i = 0; i < a->rank; i++)
+        if (a->dim[i] != b->dim[i]) return false;
+    return true;
+}
+
+static bool identity_perm(const node *n) {
+    int64_t perm[HST_RANK_MAX];
+    int rank = match_perm(n, perm);
+    for (int i = 0; i < rank; i++)
+        if (perm[i] != i) return false;
+    return rank >= 0;
+}
+
+static bool does_nothing(const node *n) {
+    const value *in = n->in[0], *out = n->out[0];
+    if (match_skip((value *)out) != out) return true;
+    if (node_is(n, "", "Transpose")) return identity_perm(n);
+    if (node_is(n, "", "Reshape") || node_is(n, "", "Expand") || node_is(n, "", "Flatten"))
+        return same_shape(&in->type, &out->type);
+    return false;
+}
+
+/* Transpose(Transpose(x)) as one; the perms compose. */
+static hst_status merge_transposes(graph *g, node *n, bool *changed, hst_error *err) {
+    node *before = match_producer(n->in[0], "Transpose");
+    int64_t a[HST_RANK_MAX], b[HST_RANK_MAX], both[HST_RANK_MAX];
+    if (!before) return HST_STATUS_OK;
+    int rank = match_perm(before, a);
+    if (rank < 0 || match_perm(n, b) != rank) return HST_STATUS_OK;
+    for (int i = 0; i < rank; i++) {
+        if (b[i] < 0 || b[i] >= rank) return HST_STATUS_OK;
+        both[i] = a[b[i]];
+    }
+    patch *p = patch_new(g, n);
+    if (!p) return error_no_memory(err, 0, "a rewrite");
+    value *out = patch_value(p, &n->out[0]->type);
+    node *merged = patch_node(p, "", "Transpose", n->opset, &before->in[0], 1, &out, 1);
+    if (merged && !node_set_ints(merged, "perm", both, rank)) {
+        patch_drop(p);
+        return error_no_memory(err, 0, "a rewrite");
+    }
+    patch_replace(p, n->out[0], out);
+    *changed = true;
+    return patch_apply(p, err);
+}
+
+static hst_status simplify(graph *g, node *n, bool *changed, hst_error *err) {
+    if (n->n_in < 1 || n->n_out < 1 || !n->in[0] || !n->out[0] || n->in[0]->graph != g) return HST_STATUS_OK;
+    if (node_is(n, "", "Transpose") && !identity_perm(n)) return merge_transposes(g, n, changed, err);
+    if (!does_nothing(n)) return HST_STATUS_OK;
+    /* An output that is an input or a constant keeps the Identity that carries its name. */
+    if (n->out[0]->is_output && (!n->in[0]->producer || n->in[0]->is_output)) return HST_STATUS_OK;
+    patch *p = patch_new(g, n);
+    if (!p) return error_no_memory(err, 0, "a rewrite");
+    patch_replace(p, n->out[0], n->in[0]);
+    *changed = true;
+    return patch_apply(p, err);
+}
+
+HST_PASS(simplify) = {
+    .name = "simplify", .order = 21, .node = simplify, .anchor = "", .summary = "removed nodes that change nothing"};
