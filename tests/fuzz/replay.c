@@ -9,7 +9,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 /* A copy of exact size on the heap, so that a sanitizer sees a read beyond it. */
 static void feed(const uint8_t *data, size_t size) {
-    uint8_t *copy = malloc(size ? size : 1);
+    uint8_t *copy = calloc(size ? size : 1, 1);
     if (!copy) exit(1);
     memcpy(copy, data, size);
     LLVMFuzzerTestOneInput(copy, size);
