@@ -3,6 +3,7 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/file.h"
 
@@ -35,6 +36,8 @@ hst_status json_read_text(const char *name, const char *text, size_t size, json_
     json_error_t where;
     size_t at;
     *out = NULL;
+    const char *nul = size ? memchr(text, 0, size) : NULL; /* jansson skips one after a number */
+    if (nul) return error_set(err, HST_STATUS_BAD_FORMAT, name, "%s, byte %zu: a NUL byte", name, (size_t)(nul - text));
     if (too_deep(text, size, &at)) {
         return error_set(err, HST_STATUS_BAD_FORMAT, name,
                          "%s, byte %zu: more than %d arrays and objects inside each other", name, at, JSON_DEPTH_MOST);

@@ -5,7 +5,10 @@
 #include "hasten.h"
 
 typedef hst_log_level log_level;
-enum { LOG_ERROR = HST_LOG_ERROR, LOG_WARNING = HST_LOG_WARNING, LOG_INFO = HST_LOG_INFO, LOG_DEBUG = HST_LOG_DEBUG };
+#define LOG_ERROR HST_LOG_ERROR
+#define LOG_WARNING HST_LOG_WARNING
+#define LOG_INFO HST_LOG_INFO
+#define LOG_DEBUG HST_LOG_DEBUG
 
 /* Set once for the process (atomically); NULL: silence. `message` has no newline. */
 typedef hst_log_callback log_callback;

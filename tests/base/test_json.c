@@ -34,7 +34,7 @@ static void errors_have_a_place(void **state) {
     REFUSED("{\"a\": 1, \"a\": 2}", "duplicate");
     REFUSED("{} x", "end of file");
     REFUSED("{\"a\": \"\xff\"}", "decode byte 0xff");
-    REFUSED("{\"a\": 1\0}", "line");
+    REFUSED("{\"a\": 1\0}", "byte 7: a NUL byte");
     REFUSED("{\"a\": \"\\u0000\"}", "\\u0000");
     REFUSED("[1, 2", "line");
 }
