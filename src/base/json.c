@@ -32,7 +32,7 @@ static bool too_deep(const char *text, size_t size, size_t *at) {
     return false;
 }
 
-hst_status json_read_text(const char *name, const char *text, size_t size, json_t **out, hst_error *err) {
+hst_status json_doc_parse(const char *name, const char *text, size_t size, json_t **out, hst_error *err) {
     json_error_t where;
     size_t at;
     *out = NULL;
@@ -56,12 +56,12 @@ hst_status json_read_text(const char *name, const char *text, size_t size, json_
     return HST_STATUS_OK;
 }
 
-hst_status json_read_file(const char *path, size_t most, json_t **out, hst_error *err) {
+hst_status json_doc_read(const char *path, size_t most, json_t **out, hst_error *err) {
     char *text = NULL;
     size_t size = 0;
     *out = NULL;
     HST_TRY(file_read(path, most, &text, &size, err));
-    hst_status status = json_read_text(path, text, size, out, err);
+    hst_status status = json_doc_parse(path, text, size, out, err);
     free(text);
     return status;
 }
@@ -98,8 +98,8 @@ static const json_t *member(const json_t *object, const char *key) {
     return json_is_null(v) ? NULL : v;
 }
 
-hst_status json_read_s64(const json_t *object, const char *file, const char *key, int64_t otherwise, int64_t low,
-                         int64_t high, int64_t *out, hst_error *err) {
+hst_status json_member_s64(const json_t *object, const char *file, const char *key, int64_t otherwise, int64_t low,
+                           int64_t high, int64_t *out, hst_error *err) {
     const json_t *v = member(object, key);
     int64_t i = otherwise;
     if (json_is_integer(v)) {
@@ -122,8 +122,8 @@ hst_status json_read_s64(const json_t *object, const char *file, const char *key
     return HST_STATUS_OK;
 }
 
-hst_status json_read_f64(const json_t *object, const char *file, const char *key, double otherwise, double low,
-                         double high, double *out, hst_error *err) {
+hst_status json_member_f64(const json_t *object, const char *file, const char *key, double otherwise, double low,
+                           double high, double *out, hst_error *err) {
     const json_t *v = member(object, key);
     if (v && !json_is_number(v)) return wrong_type(file, key, v, "a number", err);
     double d = v ? json_number_value(v) : otherwise;
@@ -135,16 +135,16 @@ hst_status json_read_f64(const json_t *object, const char *file, const char *key
     return HST_STATUS_OK;
 }
 
-hst_status json_read_bool(const json_t *object, const char *file, const char *key, bool otherwise, bool *out,
-                          hst_error *err) {
+hst_status json_member_bool(const json_t *object, const char *file, const char *key, bool otherwise, bool *out,
+                            hst_error *err) {
     const json_t *v = member(object, key);
     if (v && !json_is_boolean(v)) return wrong_type(file, key, v, "true or false", err);
     *out = v ? json_is_true(v) : otherwise;
     return HST_STATUS_OK;
 }
 
-hst_status json_read_string(const json_t *object, const char *file, const char *key, const char *otherwise,
-                            const char **out, hst_error *err) {
+hst_status json_member_string(const json_t *object, const char *file, const char *key, const char *otherwise,
+                              const char **out, hst_error *err) {
     const json_t *v = member(object, key);
     if (v && !json_is_string(v)) return wrong_type(file, key, v, "a string", err);
     *out = v ? json_string_value(v) : otherwise;

@@ -13,14 +13,14 @@
 static json_t *parse(const char *text) {
     json_t *v = NULL;
     hst_error err = {0};
-    if (json_read_text("c.json", text, strlen(text), &v, &err) != HST_STATUS_OK) fail_msg("%s", err.message);
+    if (json_doc_parse("c.json", text, strlen(text), &v, &err) != HST_STATUS_OK) fail_msg("%s", err.message);
     return v;
 }
 
 static void refused(const char *text, size_t size, const char *why) {
     json_t *v = (json_t *)1;
     hst_error err = {0};
-    assert_int_equal(json_read_text("c.json", text, size, &v, &err), HST_STATUS_BAD_FORMAT);
+    assert_int_equal(json_doc_parse("c.json", text, size, &v, &err), HST_STATUS_BAD_FORMAT);
     assert_null(v);
     if (!strstr(err.message, why)) fail_msg("expected '%s' in '%s'", why, err.message);
 }
@@ -71,36 +71,36 @@ static void getters(void **state) {
     double d = -1;
     bool b = false;
     const char *s = NULL;
-    assert_int_equal(json_read_s64(o, "c.json", "i", 0, 1, 10, &i, &err), HST_STATUS_OK);
+    assert_int_equal(json_member_s64(o, "c.json", "i", 0, 1, 10, &i, &err), HST_STATUS_OK);
     assert_int_equal(i, 7);
-    assert_int_equal(json_read_s64(o, "c.json", "r", 0, 1, 10, &i, &err), HST_STATUS_OK);
+    assert_int_equal(json_member_s64(o, "c.json", "r", 0, 1, 10, &i, &err), HST_STATUS_OK);
     assert_int_equal(i, 3);
-    assert_int_equal(json_read_s64(o, "c.json", "n", 42, 1, 10, &i, &err),
+    assert_int_equal(json_member_s64(o, "c.json", "n", 42, 1, 10, &i, &err),
                      HST_STATUS_OK); /* a default is not checked */
     assert_int_equal(i, 42);
-    assert_int_equal(json_read_s64(o, "c.json", "absent", 43, 1, 10, &i, &err), HST_STATUS_OK);
+    assert_int_equal(json_member_s64(o, "c.json", "absent", 43, 1, 10, &i, &err), HST_STATUS_OK);
     assert_int_equal(i, 43);
-    assert_int_equal(json_read_s64(o, "c.json", "i", 0, 8, 10, &i, &err), HST_STATUS_BAD_FORMAT);
+    assert_int_equal(json_member_s64(o, "c.json", "i", 0, 8, 10, &i, &err), HST_STATUS_BAD_FORMAT);
     assert_string_equal(err.message, "c.json: 'i' is 7; expected an integer from 8 to 10");
-    assert_int_equal(json_read_s64(o, "c.json", "h", 0, 1, 10, &i, &err), HST_STATUS_BAD_FORMAT);
-    assert_int_equal(json_read_s64(o, "c.json", "s", 0, 1, 10, &i, &err), HST_STATUS_BAD_FORMAT);
+    assert_int_equal(json_member_s64(o, "c.json", "h", 0, 1, 10, &i, &err), HST_STATUS_BAD_FORMAT);
+    assert_int_equal(json_member_s64(o, "c.json", "s", 0, 1, 10, &i, &err), HST_STATUS_BAD_FORMAT);
     assert_string_equal(err.message, "c.json: 's' is a string; expected an integer");
-    assert_int_equal(json_read_s64(o, "c.json", "big", 0, 1, INT64_MAX, &i, &err), HST_STATUS_BAD_FORMAT);
+    assert_int_equal(json_member_s64(o, "c.json", "big", 0, 1, INT64_MAX, &i, &err), HST_STATUS_BAD_FORMAT);
 
-    assert_int_equal(json_read_f64(o, "c.json", "big", 0, 0, 1e40, &d, &err), HST_STATUS_OK);
+    assert_int_equal(json_member_f64(o, "c.json", "big", 0, 0, 1e40, &d, &err), HST_STATUS_OK);
     assert_true(d > 0.99e30 && d < 1.01e30);
-    assert_int_equal(json_read_f64(o, "c.json", "i", 0, 0, 10, &d, &err), HST_STATUS_OK);
+    assert_int_equal(json_member_f64(o, "c.json", "i", 0, 0, 10, &d, &err), HST_STATUS_OK);
     assert_true(d == 7);
-    assert_int_equal(json_read_f64(o, "c.json", "h", 0, 0, 1, &d, &err), HST_STATUS_BAD_FORMAT);
-    assert_int_equal(json_read_f64(o, "c.json", "b", 0, 0, 1, &d, &err), HST_STATUS_BAD_FORMAT);
-    assert_int_equal(json_read_bool(o, "c.json", "b", false, &b, &err), HST_STATUS_OK);
+    assert_int_equal(json_member_f64(o, "c.json", "h", 0, 0, 1, &d, &err), HST_STATUS_BAD_FORMAT);
+    assert_int_equal(json_member_f64(o, "c.json", "b", 0, 0, 1, &d, &err), HST_STATUS_BAD_FORMAT);
+    assert_int_equal(json_member_bool(o, "c.json", "b", false, &b, &err), HST_STATUS_OK);
     assert_true(b);
-    assert_int_equal(json_read_bool(o, "c.json", "i", false, &b, &err), HST_STATUS_BAD_FORMAT);
-    assert_int_equal(json_read_string(o, "c.json", "s", "y", &s, &err), HST_STATUS_OK);
+    assert_int_equal(json_member_bool(o, "c.json", "i", false, &b, &err), HST_STATUS_BAD_FORMAT);
+    assert_int_equal(json_member_string(o, "c.json", "s", "y", &s, &err), HST_STATUS_OK);
     assert_string_equal(s, "x");
-    assert_int_equal(json_read_string(o, "c.json", "n", "y", &s, &err), HST_STATUS_OK);
+    assert_int_equal(json_member_string(o, "c.json", "n", "y", &s, &err), HST_STATUS_OK);
     assert_string_equal(s, "y");
-    assert_int_equal(json_read_string(o, "c.json", "i", "y", &s, &err), HST_STATUS_BAD_FORMAT);
+    assert_int_equal(json_member_string(o, "c.json", "i", "y", &s, &err), HST_STATUS_BAD_FORMAT);
     json_decref(o);
     assert_string_equal(json_kind(NULL), "nothing");
 }
@@ -109,13 +109,12 @@ static void files(void **state) {
     (void)state;
     json_t *v = NULL;
     hst_error err = {0};
-    assert_int_equal(json_read_file(HASTEN_SOURCE_DIR "/models/sentiment/config.json", JSON_CONFIG_MOST, &v, &err),
+    assert_int_equal(json_doc_read(HASTEN_SOURCE_DIR "/models/sentiment/config.json", JSON_CONFIG_MOST, &v, &err),
                      HST_STATUS_OK);
     assert_true(json_is_object(v));
     json_decref(v);
-    assert_int_equal(json_read_file(HASTEN_SOURCE_DIR "/models/sentiment/config.json", 10, &v, &err),
-                     HST_STATUS_BUDGET);
-    assert_int_equal(json_read_file("/no/such/file", 10, &v, &err), HST_STATUS_NOT_FOUND);
+    assert_int_equal(json_doc_read(HASTEN_SOURCE_DIR "/models/sentiment/config.json", 10, &v, &err), HST_STATUS_BUDGET);
+    assert_int_equal(json_doc_read("/no/such/file", 10, &v, &err), HST_STATUS_NOT_FOUND);
     assert_null(v);
 }
 
