@@ -2,8 +2,9 @@
  *
  * A parallel region is entered by team_run; inside it team_barrier separates phases. Workers wait by spinning a few
  * microseconds, then by futex; they do not spin where there are more runnable threads than processors. A region that
- * finds the team busy (another session is running), or is entered from inside a region, runs on its caller's thread alone:
- * kernels must give the same bits for any number of workers. After fork the child makes a new team on first use. */
+ * finds the team busy (another session is running), or is entered from inside a region, runs on its caller's thread
+ * alone: kernels must give the same bits for any number of workers. After fork the child makes a new team on first use.
+ */
 #ifndef BASE_TEAM_H
 #define BASE_TEAM_H
 
@@ -25,9 +26,12 @@ team *team_default(void);
 void team_set_size(team *t, int workers);
 int team_size(const team *t);
 
-/* Runs fn(arg, ctx) once on each of up to `workers` workers (0: all), returns when all have. Floating-point control is set
- * to the default on every worker and restored. */
+/* Runs fn(arg, ctx) once on each of up to `workers` workers (0: all), returns when all have. Floating-point control is
+ * set to the default on every worker and restored. */
 void team_run(team *t, int workers, team_fn fn, void *arg);
+/* Ends the threads (they are made anew by the next region); nothing where a region is running. Also done when the
+ * library is unloaded or the process exits. */
+void team_stop(team *t);
 /* All workers of the region meet. */
 void team_barrier(const team_context *ctx);
 
