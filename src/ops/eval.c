@@ -1,7 +1,9 @@
 /* What operators' eval functions call: thin doors to the runtime behind an evaluation. */
 #include "ops/op.h"
 
-const hst_tensor *eval_in(const eval_context *c, int i) { return i < c->n_in ? c->in[i] : NULL; }
+const hst_tensor *eval_in(const eval_context *c, int i) {
+    return i < c->n_in ? c->in[i] : NULL;
+}
 
 hst_status eval_output(eval_context *c, int i, hst_dtype d, int rank, const int64_t *dims, hst_tensor **out,
                        hst_error *err) {
@@ -15,4 +17,18 @@ hst_status eval_alias(eval_context *c, int i, int from, int rank, const int64_t 
 hst_status eval_scratch(eval_context *c, size_t bytes, void **out, hst_error *err) {
     *out = c->runtime->scratch(c, bytes);
     return *out ? HST_STATUS_OK : error_no_memory(err, bytes, "scratch memory of an operator");
+}
+
+hst_status eval_need(const eval_context *c, int i, const char *name, const hst_tensor **out, hst_error *err) {
+    *out = eval_in(c, i);
+    return *out ? HST_STATUS_OK : node_error(c->node, err, HST_STATUS_BAD_FORMAT, "input '%s' is missing", name);
+}
+
+hst_status eval_ints(const eval_context *c, int i, const char *name, int64_t *to, int most, int *count,
+                     hst_error *err) {
+    const hst_tensor *t;
+    HST_TRY(eval_need(c, i, name, &t, err));
+    hst_error why = {0};
+    hst_status status = tensor_read_s64(t, to, most, count, &why);
+    return status == HST_STATUS_OK ? status : node_error(c->node, err, status, "input '%s': %s", name, why.message);
 }

@@ -39,6 +39,18 @@ hst_status infer_broadcast(infer_context *c, const type *a, const type *b, type 
 /* Turns a negative axis; BAD_SHAPE "axis -3 out of range for rank 2". */
 hst_status axis_normalize(const node *n, int64_t axis, int rank, int *out, hst_error *err);
 
+#define CONTENT_MOST 64 /* elements of a content that infer functions look at */
+/* Input i's content, where known, is the output's content too (Cast, Identity, Reshape …). */
+void infer_pass_content(infer_context *c, int i, int out);
+/* Lengths: a number or a symbol, named after its parts ("12*batch", "past+seq") where they have names, so that equal
+ * expressions are equal symbols; a fresh symbol else. Parts may not be negative numbers. */
+dim dim_product(model *m, const dim *d, int n);
+dim dim_sum(model *m, dim a, dim b);
+/* product(a) / product(b): *ok is false where the quotient is provably not a whole number. */
+dim dim_quotient(model *m, const dim *a, int n, const dim *b, int n_b, bool *ok);
+/* What is known when both must be the same length: the number, or the symbol with a name. *ok false: two numbers differ. */
+dim dim_unify(model *m, dim a, dim b, bool *ok);
+
 /* ---- evaluation ---- */
 
 typedef struct eval_context eval_context;
@@ -77,7 +89,28 @@ hst_status eval_output(eval_context *c, int i, hst_dtype d, int rank, const int6
                        hst_error *err);
 hst_status eval_alias(eval_context *c, int i, int from, int rank, const int64_t *dims, hst_error *err);
 hst_status eval_scratch(eval_context *c, size_t bytes, void **out, hst_error *err);
+/* Input i, or BAD_FORMAT "input 'name' is missing". */
+hst_status eval_need(const eval_context *c, int i, const char *name, const hst_tensor **out, hst_error *err);
+/* eval_need, and its integers (s32 or s64, rank 0 or 1). */
+hst_status eval_ints(const eval_context *c, int i, const char *name, int64_t *to, int most, int *count, hst_error *err);
 static inline bool eval_wants(const eval_context *c, int i) { return i < c->n_out && c->node->out[i]; }
+
+/* ---- moving elements (move.c) ----
+ * Operators that only move data are written once, over elements of move_size(dtype) bytes. Packed 4- and 2-bit elements
+ * are moved as a byte each, strings as their hst_string. The order is move_in, move_out, copies, move_done. */
+size_t move_size(hst_dtype d); /* 1, 2, 4, 8 or 16; 0 for an unknown dtype */
+/* The elements of t: its own data, or unpacked into scratch. */
+hst_status move_in(eval_context *c, const hst_tensor *t, const void **data, hst_error *err);
+/* eval_output, and where its elements are to be written. */
+hst_status move_out(eval_context *c, int i, hst_dtype d, int rank, const int64_t *dims, hst_tensor **out, void **data,
+                    hst_error *err);
+/* Packs what was written to `data`; gives strings their own bytes. */
+hst_status move_done(hst_tensor *out, void *data, hst_error *err);
+/* kernels/copy/copy.h's copy, by the team where it is large. Strides in elements. */
+void move_copy(const eval_context *c, size_t size, int rank, const int64_t *dim, void *to, const int64_t *to_stride,
+               const void *from, const int64_t *from_stride);
+/* Row-major strides of a shape, in elements. */
+void move_strides(int rank, const int64_t *dim, int64_t *stride);
 
 /* ---- binding to kernels ---- */
 

@@ -1,0 +1,98 @@
+/* Moving elements of any dtype: what the data-movement operators share. */
+#include "kernels/copy/copy.h"
+#include "ops/op.h"
+#include "tensor/strings.h"
+
+#define PARALLEL_BYTES ((int64_t)1 << 18) /* below this a copy is over before the team has met */
+
+size_t move_size(hst_dtype d) {
+    if (d == HST_DTYPE_STRING) return sizeof(hst_string);
+    int bits = dtype_bits(d);
+    return bits <= 0 ? 0 : bits < 8 ? 1 : (size_t)bits / 8;
+}
+
+static bool packed(hst_dtype d) {
+    int bits = dtype_bits(d);
+    return bits > 0 && bits < 8;
+}
+
+static void unpack(hst_dtype d, const unsigned char *from, unsigned char *to, int64_t n) {
+    int bits = dtype_bits(d), each = 8 / bits, mask = (1 << bits) - 1;
+    for (int64_t i = 0; i < n; i++) to[i] = (unsigned char)((from[i / each] >> (i % each * bits)) & mask);
+}
+
+static void pack(hst_dtype d, const unsigned char *from, unsigned char *to, int64_t n) {
+    int bits = dtype_bits(d), each = 8 / bits, mask = (1 << bits) - 1;
+    for (int64_t i = 0; i < n; i += each) {
+        int byte = 0;
+        for (int k = 0; k < each && i + k < n; k++) byte |= (from[i + k] & mask) << (k * bits);
+        to[i / each] = (unsigned char)byte;
+    }
+}
+
+hst_status move_in(eval_context *c, const hst_tensor *t, const void **data, hst_error *err) {
+    *data = t->data;
+    if (move_size(t->dtype) == 0)
+        return node_error(c->node, err, HST_STATUS_UNSUPPORTED, "elements of type %s", dtype_name(t->dtype));
+    if (!packed(t->dtype)) return HST_STATUS_OK;
+    void *bytes;
+    HST_TRY(eval_scratch(c, (size_t)tensor_count(t), &bytes, err));
+    unpack(t->dtype, t->data, bytes, tensor_count(t));
+    *data = bytes;
+    return HST_STATUS_OK;
+}
+
+hst_status move_out(eval_context *c, int i, hst_dtype d, int rank, const int64_t *dims, hst_tensor **out, void **data,
+                    hst_error *err) {
+    HST_TRY(eval_output(c, i, d, rank, dims, out, err));
+    *data = (*out)->data;
+    return packed(d) ? eval_scratch(c, (size_t)tensor_count(*out), data, err) : HST_STATUS_OK;
+}
+
+hst_status move_done(hst_tensor *out, void *data, hst_error *err) {
+    if (packed(out->dtype)) pack(out->dtype, data, out->data, tensor_count(out));
+    return out->dtype == HST_DTYPE_STRING ? tensor_own_strings(out, err) : HST_STATUS_OK;
+}
+
+typedef struct copy_job {
+    copy_plan plan;
+    void *to;
+    const void *from;
+    int dim; /* that is split among the workers */
+} copy_job;
+
+static void copy_worker(void *arg, const team_context *ctx) {
+    const copy_job *job = arg;
+    copy_plan part = job->plan;
+    void *to = job->to;
+    const void *from = job->from;
+    int64_t begin, end;
+    team_split(part.dim[job->dim], 1, ctx, &begin, &end);
+    if (begin == end) return;
+    copy_plan_part(&part, job->dim, begin, end, &to, &from);
+    copy_plan_run(&part, to, from);
+}
+
+void move_copy(const eval_context *c, size_t size, int rank, const int64_t *dim, void *to, const int64_t *to_stride,
+               const void *from, const int64_t *from_stride) {
+    copy_job job = {.to = to, .from = from};
+    copy_plan_make(&job.plan, size, rank, dim, to_stride, from_stride);
+    int64_t bytes = (int64_t)size;
+    for (int k = 0; k < rank; k++) bytes *= dim[k];
+    int workers = c->team && bytes >= PARALLEL_BYTES ? team_size(c->team) : 1;
+    while (job.dim < job.plan.rank && job.plan.dim[job.dim] < workers) job.dim++;
+    if (workers > 1 && job.dim < job.plan.rank)
+        team_run(c->team, workers, copy_worker, &job);
+    else
+        copy_plan_run(&job.plan, to, from);
+}
+
+void move_strides(int rank, const int64_t *dim, int64_t *stride) {
+    int64_t step = 1;
+    for (int k = 0; k < rank; k++)
+        if (dim[k] == 0) step = 0; /* nothing will be touched, and the other dims' product may be anything */
+    for (int k = rank - 1; k >= 0; k--) {
+        stride[k] = step;
+        if (step) step *= dim[k];
+    }
+}
