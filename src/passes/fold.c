@@ -66,7 +66,7 @@ static hst_status fold_content(value *v, bool *changed, hst_error *err) {
     if (!v || v->constant || !v->content || v->is_output || !v->n_uses) return HST_STATUS_OK;
     if (v->type.dtype != HST_DTYPE_S64 || v->type.rank < 0 || v->type.rank > 1) return HST_STATUS_OK;
     for (int i = 0; i < v->content_count; i++)
-        if (v->content[i] < 0) return HST_STATUS_OK;
+        if (dim_is_symbol(v->content[i])) return HST_STATUS_OK;
     hst_tensor *t;
     int64_t count = v->content_count;
     HST_TRY(tensor_new(HST_DTYPE_S64, v->type.rank, &count, arena_allocator(v->graph->model->arena), &t, err));

@@ -53,18 +53,33 @@ static hst_status merge_transposes(graph *g, node *n, bool *changed, hst_error *
     return patch_apply(p, err);
 }
 
+/* Where a chain of Reshapes comes back to a shape it had: the value that has it. */
+static value *same_before(const node *n) {
+    const value *out = n->out[0];
+    for (const node *r = n; r; r = match_producer(r->in[0], "Reshape"))
+        if (same_shape(&r->in[0]->type, &out->type)) return r->in[0];
+    return NULL;
+}
+
 static hst_status simplify(graph *g, node *n, bool *changed, hst_error *err) {
     if (n->n_in < 1 || n->n_out < 1 || !n->in[0] || !n->out[0] || n->in[0]->graph != g) return HST_STATUS_OK;
     if (node_is(n, "", "Transpose") && !identity_perm(n)) return merge_transposes(g, n, changed, err);
-    if (!does_nothing(n)) return HST_STATUS_OK;
+    value *same = does_nothing(n) ? n->in[0] : node_is(n, "", "Reshape") ? same_before(n) : NULL;
+    if (!same) return HST_STATUS_OK;
     /* An output that is an input or a constant keeps the Identity that carries its name. */
-    if (n->out[0]->is_output && (!n->in[0]->producer || n->in[0]->is_output)) return HST_STATUS_OK;
+    if (n->out[0]->is_output && (!same->producer || same->is_output)) return HST_STATUS_OK;
     patch *p = patch_new(g, n);
     if (!p) return error_no_memory(err, 0, "a rewrite");
-    patch_replace(p, n->out[0], n->in[0]);
+    patch_replace(p, n->out[0], same);
     *changed = true;
     return patch_apply(p, err);
 }
 
 HST_PASS(simplify) = {
     .name = "simplify", .order = 21, .node = simplify, .anchor = "", .summary = "removed nodes that change nothing"};
+
+HST_PASS(simplify_again) = {.name = "simplify_again",
+                            .order = 65,
+                            .node = simplify,
+                            .anchor = "",
+                            .summary = "removed nodes that change nothing after fusion"};

@@ -1,0 +1,187 @@
+/* Masks, recognised by what they do: the nodes between q·kᵀ and the softmax are run on small tensors with masks of ones,
+ * of ones and zeros, and of zeros alone, and the results compared with scale · score + (attend ? 0 : mask_value). */
+#include "passes/mask.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "passes/match.h"
+#include "passes/probe.h"
+
+#define PROBE_BATCH 2
+#define PROBE_KEYS 5
+#define MASKED_AT_MOST (-1e3) /* a masked score is at least this far below */
+
+static bool elementwise(const node *n) {
+    static const char *const names[] = {"Add", "Sub", "Mul", "Div", "Where", "Cast", "Identity", "Max", "Min", "Clip"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (node_is(n, "", names[i])) return true;
+    return false;
+}
+
+value *mask_find_product(value *scores) {
+    value *list[32], *found = NULL;
+    int n = 0;
+    list[n++] = scores;
+    for (int at = 0; at < n; at++) {
+        node *p = list[at]->producer;
+        if (!p) continue;
+        if (node_is(p, "", "MatMul") && list[at]->type.rank == 4) {
+            if (found && found != list[at]) return NULL;
+            found = list[at];
+            continue;
+        }
+        for (int i = 0; elementwise(p) && i < p->n_in; i++)
+            if (p->in[i] && !p->in[i]->constant && n < 32) list[n++] = p->in[i];
+    }
+    return found;
+}
+
+/* Test scores: distinct, of both signs, exact in any float type. */
+static double score_at(int64_t i) { return (double)((i * 37 + 11) % 64 - 30) / 8; }
+
+static hst_tensor *make_scores(const int64_t *dims) {
+    hst_tensor *t;
+    if (tensor_new(HST_DTYPE_F32, 4, dims, NULL, &t, NULL) != HST_STATUS_OK) return NULL;
+    for (int64_t i = 0; i < tensor_count(t); i++) tensor_set_f64(t, i, score_at(i));
+    return t;
+}
+
+typedef enum pattern { ALL_ONES, MIXED, ROW_OF_ZEROS, PATTERNS } pattern;
+
+static bool attends(pattern p, int64_t b, int64_t k, int64_t keys) {
+    if (p == ALL_ONES) return true;
+    if (p == ROW_OF_ZEROS && b == 0) return false;
+    return (b + k) % 2 == 0 || k == keys / 2;
+}
+
+static hst_tensor *make_mask(const value *v, const int64_t *dims, pattern p) {
+    hst_tensor *t;
+    if (tensor_new(v->type.dtype, 2, dims, NULL, &t, NULL) != HST_STATUS_OK) return NULL;
+    for (int64_t b = 0; b < dims[0]; b++)
+        for (int64_t k = 0; k < dims[1]; k++)
+            tensor_set_f64(t, b * dims[1] + k, attends(p, b, k, dims[1]) ? 1 : 0);
+    return t;
+}
+
+/* Runs the way from product to scores under one pattern; NULL where it does not run, or changes the shape. */
+static hst_tensor *run_pattern(const value *scores, const value *product, const value *mask, pattern p,
+                               const int64_t *dims) {
+    probe probe = {0};
+    const int64_t mask_dims[2] = {dims[0], dims[3]};
+    bool ok = true;
+    for (int i = 0; i < 4 && ok; i++) ok = probe_assign(&probe, product->type.dim[i], dims[i]);
+    for (int i = 0; mask && i < 2 && ok; i++) ok = probe_assign(&probe, mask->type.dim[i], mask_dims[i]);
+    hst_tensor *in = ok ? make_scores(dims) : NULL, *m = ok && mask ? make_mask(mask, mask_dims, p) : NULL, *out = NULL;
+    if (in && (m || !mask) && probe_leaf(&probe, product, in) && (!m || probe_leaf(&probe, mask, m)))
+        out = probe_run(&probe, scores);
+    if (out && (out->rank != 4 || out->dtype != HST_DTYPE_F32 || memcmp(out->dim, dims, 4 * sizeof *dims) != 0)) {
+        tensor_free(out);
+        out = NULL;
+    }
+    tensor_free(in);
+    tensor_free(m);
+    return out;
+}
+
+static bool near(double a, double b) { return a == b || fabs(a - b) <= 2e-6 * (fabs(a) + fabs(b)) + 1e-9; }
+
+/* Does `out` follow scale · score + (attend ? 0 : value)? *value is learnt from the first masked score. */
+static bool follows(const hst_tensor *out, pattern p, double scale, double *mask_value, bool *learnt) {
+    int64_t heads = out->dim[1], queries = out->dim[2], keys = out->dim[3];
+    for (int64_t i = 0; i < tensor_count(out); i++) {
+        int64_t k = i % keys, b = i / (keys * queries * heads);
+        double got = tensor_get_f64(out, i), plain = scale * score_at(i);
+        if (attends(p, b, k, keys)) {
+            if (!near(got, plain)) return false;
+            continue;
+        }
+        if (!(got <= MASKED_AT_MOST)) return false;
+        if (!*learnt) {
+            /* Where it absorbs the score the value is what is seen; otherwise what is left without the score. */
+            *mask_value = got < -1e15 ? got : round(got - plain);
+            *learnt = true;
+        }
+        if (!(got == *mask_value || near(got, (double)(float)((float)plain + (float)*mask_value)))) return false;
+    }
+    return true;
+}
+
+static bool recognise_key_mask(const value *scores, const value *product, value *mask, score_mask *out) {
+    int64_t dims[4] = {PROBE_BATCH, product->type.dim[1], PROBE_KEYS, PROBE_KEYS};
+    if (dims[1] < 1 || dims[1] > 256) return false;
+    for (int i = 0; i < 4; i++) {
+        dim d = product->type.dim[i];
+        if (dim_is_symbol(d)) continue;
+        if (d < 1 || d > 512) return false;
+        dims[i] = d;
+    }
+    if (mask && (mask->type.rank != 2 || dtype_bits(mask->type.dtype) < 8 || mask->type.dtype == HST_DTYPE_STRING))
+        return false;
+    for (int i = 0; mask && i < 2; i++)
+        if (!dim_is_symbol(mask->type.dim[i])) dims[i ? 3 : 0] = mask->type.dim[i];
+    if (dims[2] != dims[3] || dims[0] * dims[1] * dims[2] * dims[3] > (1 << 21)) return false;
+    bool learnt = false;
+    for (int p = ALL_ONES; p < (mask ? PATTERNS : MIXED); p++) {
+        hst_tensor *t = run_pattern(scores, product, mask, (pattern)p, dims);
+        if (!t) return false;
+        if (p == ALL_ONES) out->scale = tensor_get_f64(t, 0) / score_at(0);
+        bool ok = follows(t, (pattern)p, out->scale, &out->mask_value, &learnt);
+        tensor_free(t);
+        if (!ok) return false;
+    }
+    if (mask && !learnt) return false;
+    out->key_mask = mask;
+    return true;
+}
+
+/* v = factor · product by scalar Mul and Div. */
+static bool scaled_product(value *v, const value *product, double *factor) {
+    for (int steps = 0; steps < 8; steps++) {
+        double x;
+        v = match_skip(v);
+        if (v == product) return true;
+        node *n = v->producer;
+        if (n && node_is(n, "", "Div") && match_scalar(n->in[1], &x)) {
+            *factor /= x;
+            v = n->in[0];
+        } else if (n && node_is(n, "", "Mul") && match_scalar(n->in[1], &x)) {
+            *factor *= x;
+            v = n->in[0];
+        } else if (n && node_is(n, "", "Mul") && match_scalar(n->in[0], &x)) {
+            *factor *= x;
+            v = n->in[1];
+        } else
+            return false;
+    }
+    return false;
+}
+
+/* Any other mask that is added: scores = scale · product + bias. */
+static bool recognise_bias(value *scores, const value *product, score_mask *out) {
+    double factor = 1;
+    node *add = match_producer(match_skip(scores), "Add");
+    for (int i = 0; add && i < 2; i++) {
+        value *bias = add->in[1 - i];
+        factor = 1;
+        if (!scaled_product(add->in[i], product, &factor)) continue;
+        if (bias->type.dtype != HST_DTYPE_F32 || bias->type.rank < 1 || bias->type.rank > 4) return false;
+        out->scale = factor;
+        out->bias = bias;
+        return true;
+    }
+    factor = 1;
+    if (!scaled_product(scores, product, &factor)) return false;
+    out->scale = factor;
+    return true;
+}
+
+bool mask_recognise(value *scores, value *product, score_mask *out) {
+    value *inputs[1];
+    memset(out, 0, sizeof *out);
+    if (product->type.rank != 4 || product->type.dtype != HST_DTYPE_F32) return false;
+    int n = probe_inputs(scores, product, inputs, 1);
+    if (n >= 0 && recognise_key_mask(scores, product, n == 1 ? inputs[0] : NULL, out)) return true;
+    memset(out, 0, sizeof *out);
+    return recognise_bias(scores, product, out);
+}
