@@ -3,8 +3,6 @@
 
 #include <string.h>
 
-#include "tensor/tensor.h"
-
 static hst_status batch_dims(int rank_a, const int64_t *a, int rank_b, const int64_t *b, matmul_shape *s,
                              hst_error *err) {
     int ra = rank_a > 2 ? rank_a - 2 : 0, rb = rank_b > 2 ? rank_b - 2 : 0;
@@ -60,4 +58,25 @@ void matmul_shape_batch(const matmul_shape *s, int64_t batch, int64_t *a, int64_
         *a += at * s->step_a[i];
         *b += at * s->step_b[i];
     }
+}
+
+hst_status matmul_parameter_make(const hst_tensor *t, int rank, const int64_t *dims, bool right, matmul_parameter *out,
+                                 hst_error *err) {
+    int64_t count = tensor_count(t);
+    *out = (matmul_parameter){count, 0, 0};
+    if (count == 1) return HST_STATUS_OK;
+    int axis = right ? rank - 1 : rank - 2, single = right ? rank - 2 : rank - 1;
+    if (rank >= 2 && count == dims[axis] && t->rank == 1) {
+        out->step = 1;
+        return HST_STATUS_OK;
+    }
+    bool fits = rank >= 2 && t->rank == rank;
+    for (int i = 0; fits && i < rank; i++) fits = t->dim[i] == (i == single ? 1 : dims[i]);
+    if (!fits)
+        return error_set(err, HST_STATUS_BAD_SHAPE, NULL,
+                         "a scale or zero point has rank %d and %lld elements: neither one, nor one a %s (%lld)",
+                         t->rank, (long long)count, right ? "column" : "row", (long long)(rank >= 2 ? dims[axis] : 1));
+    out->step = 1;
+    out->matrix_step = dims[axis];
+    return HST_STATUS_OK;
 }

@@ -4,7 +4,7 @@
 #ifndef TENSOR_MATMUL_SHAPE_H
 #define TENSOR_MATMUL_SHAPE_H
 
-#include "base/error.h"
+#include "tensor/tensor.h"
 
 typedef struct matmul_shape {
     int64_t m, n, k;
@@ -21,5 +21,15 @@ hst_status matmul_shape_make(int rank_a, const int64_t *a, int rank_b, const int
                              hst_error *err);
 /* Which matrix of a and of b belongs to matrix `batch` of the result. */
 void matmul_shape_batch(const matmul_shape *s, int64_t batch, int64_t *a, int64_t *b);
+
+/* Zero points or scales of an operand of the given shape: one, one a row (of the left operand) or one a column (of the
+ * right one), the latter as a vector shared by all matrices or as [..., M, 1] / [..., 1, N]. The one of row or column i of
+ * matrix b is element i * step + b * matrix_step. */
+typedef struct matmul_parameter {
+    int64_t count, matrix_step;
+    int step;
+} matmul_parameter;
+hst_status matmul_parameter_make(const hst_tensor *t, int rank, const int64_t *dims, bool right, matmul_parameter *out,
+                                 hst_error *err);
 
 #endif

@@ -100,3 +100,27 @@ void gemm_s16(team *t, int64_t m, int64_t n, int64_t k, const int16_t *a, const 
     }
     team_run(t, 0, worker, &r);
 }
+
+void gemm_s16_batch_run(team *t, const gemm_s16_batch *g, gemm_s16_finish_fn *finish, void *arg, int64_t *batch) {
+    const matmul_shape *s = &g->shape;
+    int64_t last_a = -1, last_b = -1;
+    for (*batch = 0; *batch < s->batches; (*batch)++) {
+        int64_t ia, ib;
+        matmul_shape_batch(s, *batch, &ia, &ib);
+        if (ia != last_a) {
+            gemm_s16_source a = g->a;
+            a.data += ia * s->m * s->k;
+            a.zero += ia * g->zero_a_matrix;
+            gemm_s16_widen_a(&a, s->m, s->k, g->memory_a);
+            last_a = ia;
+        }
+        if (!g->packed && ib != last_b) {
+            gemm_s16_source b = g->b;
+            b.data += ib * s->k * s->n;
+            b.zero += ib * g->zero_b_matrix;
+            gemm_s16_pack_b(&b, s->k, s->n, g->memory_b);
+            last_b = ib;
+        }
+        gemm_s16(t, s->m, s->n, s->k, g->memory_a, g->packed ? g->packed : g->memory_b, finish, arg);
+    }
+}

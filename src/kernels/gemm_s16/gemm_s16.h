@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "base/team.h"
+#include "tensor/matmul_shape.h"
 
 #define GEMM_S16_NR 16
 
@@ -51,5 +52,16 @@ typedef void gemm_s16_finish_fn(void *arg, const int32_t *c, int64_t row, int64_
                                 int64_t columns);
 void gemm_s16(team *t, int64_t m, int64_t n, int64_t k, const int16_t *a, const int16_t *b, gemm_s16_finish_fn *finish,
               void *arg);
+
+/* A batch of products: matrix i of the result is matrix `a` times matrix `b` as matmul_shape_batch says. */
+typedef struct gemm_s16_batch {
+    matmul_shape shape;
+    gemm_s16_source a, b;                 /* of the first matrices */
+    int64_t zero_a_matrix, zero_b_matrix; /* from the first zero point of one matrix to that of the next */
+    const int16_t *packed;                /* B laid out beforehand, where it is one matrix; else NULL */
+    int16_t *memory_a, *memory_b;         /* of gemm_s16_size_a(m, k), _b(k, n); b may be NULL where packed is set */
+} gemm_s16_batch;
+/* finish is told the matrix in *batch, which it reads through its arg. */
+void gemm_s16_batch_run(team *t, const gemm_s16_batch *g, gemm_s16_finish_fn *finish, void *arg, int64_t *batch);
 
 #endif
