@@ -2,9 +2,10 @@
  *   MatMulInteger          y = (a - za)(b - zb)                                            s32
  *   QLinearMatMul          y = saturate(round(sum * (sa * sb / sy)) + zy)                  u8, s8
  *   MatMulIntegerToFloat   y = sum * (sa * sb) + bias                                      f32, f16
- *   DynamicQuantizeMatMul  the same, of an f32 a that is first quantised as DynamicQuantizeLinear does, one scale a tensor
- * za, sa: one, or one a row; zb, sb: one, or one a column. The operations behind the sum are f32, in the order written
- * here, half to even: onnxruntime's own (with session.x64quantprecision=1, which keeps it from saturating on AVX2).
+ *   DynamicQuantizeMatMul  the same, of an f32 a that is first quantised as DynamicQuantizeLinear does, one scale a
+ * tensor za, sa: one, or one a row; zb, sb: one, or one a column. The operations behind the sum are f32, in the order
+ * written here, half to even: onnxruntime's own (with session.x64quantprecision=1, which keeps it from saturating on
+ * AVX2).
  *
  * A constant b with constant zero points is laid out when the model is compiled. */
 #include <string.h>
@@ -24,7 +25,9 @@ static const roles linear_roles = {0, 3, 1, 4, 2, 5, 6, 7, -1, false};
 static const roles float_roles = {0, 1, 2, 3, 4, 5, -1, -1, 6, false};
 static const roles dynamic_roles = {0, 1, -1, 2, -1, 3, -1, -1, 4, true};
 
-static bool byte_type(hst_dtype d) { return d == HST_DTYPE_U8 || d == HST_DTYPE_S8; }
+static bool byte_type(hst_dtype d) {
+    return d == HST_DTYPE_U8 || d == HST_DTYPE_S8;
+}
 
 static hst_status infer_as(infer_context *c, const roles *r, hst_dtype d, hst_error *err) {
     c->out[0].dtype = d;
@@ -62,8 +65,7 @@ static void finish_s32(void *arg, const int32_t *c, int64_t row, int64_t rows, i
     const product *p = arg;
     int64_t n = p->g.shape.n;
     int32_t *y = (int32_t *)p->y + (p->batch * p->g.shape.m + row) * n + column;
-    for (int64_t i = 0; i < rows; i++)
-        memcpy(y + i * n, c + i * GEMM_S16_NR, (size_t)columns * sizeof *y);
+    for (int64_t i = 0; i < rows; i++) memcpy(y + i * n, c + i * GEMM_S16_NR, (size_t)columns * sizeof *y);
 }
 
 /* sa * sb (/ sy) for the columns of a tile and one row. */
@@ -185,8 +187,10 @@ static hst_status product_make(eval_context *c, const roles *r, const packed_b *
     gemm_s16_batch *g = &p->g;
     matmul_shape *s = &g->shape;
     HST_TRY(bad(c->node, matmul_shape_make(a->rank, a->dim, b->rank, b->dim, s, err), "inputs", err));
-    g->a = (gemm_s16_source){.data = a->data, .is_signed = a->dtype == HST_DTYPE_S8, .row_step = s->k, .column_step = 1};
-    g->b = (gemm_s16_source){.data = b->data, .is_signed = b->dtype == HST_DTYPE_S8, .row_step = s->n, .column_step = 1};
+    g->a =
+        (gemm_s16_source){.data = a->data, .is_signed = a->dtype == HST_DTYPE_S8, .row_step = s->k, .column_step = 1};
+    g->b =
+        (gemm_s16_source){.data = b->data, .is_signed = b->dtype == HST_DTYPE_S8, .row_step = s->n, .column_step = 1};
     HST_TRY(read_zero(c, r->a_zero, a, false, &g->a, &g->zero_a_matrix, err));
     HST_TRY(read_zero(c, r->b_zero, b, true, &g->b, &g->zero_b_matrix, err));
     if (r->a_scale >= 0) HST_TRY(read_scale(c, r->a_scale, a, false, &p->scale_a, &p->step_a, err));
@@ -229,8 +233,8 @@ static hst_status run_linear(const void *state, eval_context *c, hst_error *err)
     hst_tensor *y;
     if (tensor_count(scale) != 1 || tensor_count(zero) != 1 || !dtype_is_float(scale->dtype))
         return node_error(c->node, err, HST_STATUS_BAD_SHAPE,
-                          "y's scale (%lld elements) and zero point (%lld) must be single", (long long)tensor_count(scale),
-                          (long long)tensor_count(zero));
+                          "y's scale (%lld elements) and zero point (%lld) must be single",
+                          (long long)tensor_count(scale), (long long)tensor_count(zero));
     if (!byte_type(zero->dtype))
         return node_error(c->node, err, HST_STATUS_UNSUPPORTED, "results of type %s", dtype_name(zero->dtype));
     HST_TRY(product_make(c, &linear_roles, state, &p, err));
@@ -285,10 +289,18 @@ static hst_status run_dynamic(const void *state, eval_context *c, hst_error *err
     return run_to_float(c, &p, &dynamic_roles, HST_DTYPE_F32, err);
 }
 
-static hst_status eval_integer(eval_context *c, hst_error *err) { return run_integer(NULL, c, err); }
-static hst_status eval_linear(eval_context *c, hst_error *err) { return run_linear(NULL, c, err); }
-static hst_status eval_float(eval_context *c, hst_error *err) { return run_float(NULL, c, err); }
-static hst_status eval_dynamic(eval_context *c, hst_error *err) { return run_dynamic(NULL, c, err); }
+static hst_status eval_integer(eval_context *c, hst_error *err) {
+    return run_integer(NULL, c, err);
+}
+static hst_status eval_linear(eval_context *c, hst_error *err) {
+    return run_linear(NULL, c, err);
+}
+static hst_status eval_float(eval_context *c, hst_error *err) {
+    return run_float(NULL, c, err);
+}
+static hst_status eval_dynamic(eval_context *c, hst_error *err) {
+    return run_dynamic(NULL, c, err);
+}
 
 /* ---- binding ---- */
 
@@ -331,10 +343,18 @@ static hst_status bind_as(bind_context *c, const roles *r, hst_status (*run)(con
     return HST_STATUS_OK;
 }
 
-static hst_status bind_integer(bind_context *c, hst_error *err) { return bind_as(c, &integer_roles, run_integer, err); }
-static hst_status bind_linear(bind_context *c, hst_error *err) { return bind_as(c, &linear_roles, run_linear, err); }
-static hst_status bind_float(bind_context *c, hst_error *err) { return bind_as(c, &float_roles, run_float, err); }
-static hst_status bind_dynamic(bind_context *c, hst_error *err) { return bind_as(c, &dynamic_roles, run_dynamic, err); }
+static hst_status bind_integer(bind_context *c, hst_error *err) {
+    return bind_as(c, &integer_roles, run_integer, err);
+}
+static hst_status bind_linear(bind_context *c, hst_error *err) {
+    return bind_as(c, &linear_roles, run_linear, err);
+}
+static hst_status bind_float(bind_context *c, hst_error *err) {
+    return bind_as(c, &float_roles, run_float, err);
+}
+static hst_status bind_dynamic(bind_context *c, hst_error *err) {
+    return bind_as(c, &dynamic_roles, run_dynamic, err);
+}
 
 // clang-format off
 static const op_case integer_cases[] = {
