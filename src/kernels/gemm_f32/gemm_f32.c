@@ -1,0 +1,240 @@
+/* f32 matrix product: packing, blocking, and the split over threads. The tiles are the families'.
+ *
+ * A worker owns a rectangle of rows × panels. Rows go in blocks that stay in its cache while all its panels pass by;
+ * panels that must first be made (operands that are not packed, half-width weights) go in groups through scratch. */
+#include "kernels/gemm_f32/gemm_f32.h"
+
+#include <string.h>
+
+#include "base/cpu.h"
+#include "tensor/convert.h"
+
+enum {
+    GROUP_BYTES = 192 * 1024, /* panels made at once in scratch */
+    GROUP_MAX = 16,           /* panels between two passes of the activation */
+    PACK_K = 64,              /* columns of a transposed operand converted at once */
+    ROWS_MIN = 24,
+    ROWS_MAX = 192
+};
+
+/* ---- packing ---- */
+
+static void read_f32(const gemm_f32_operand *b, int64_t at, float *to, int64_t n) {
+    if (b->dtype == HST_DTYPE_F32)
+        memcpy(to, (const char *)b->data + at * 4, (size_t)n * 4);
+    else
+        convert_to_f32(b->dtype, b->data, at, to, n);
+}
+
+static void transpose(const gemm_f32_family *f, const float *from, int64_t ld, int64_t k, int64_t n, float *to) {
+    if (f->pack_transposed) {
+        f->pack_transposed(from, ld, k, n, to);
+        return;
+    }
+    for (int64_t i = 0; i < k; i++)
+        for (int64_t j = 0; j < f->nr; j++) to[i * f->nr + j] = j < n ? from[j * ld + i] : 0.0f;
+}
+
+/* One panel of a transposed operand, n of its columns existing, the first at element `at`. */
+static void pack_panel_transposed(const gemm_f32_family *f, const gemm_f32_operand *b, int64_t at, int64_t k, int64_t n,
+                                  float *to) {
+    if (b->dtype == HST_DTYPE_F32 && (uintptr_t)b->data % sizeof(float) == 0) {
+        transpose(f, (const float *)b->data + at, b->column, k, n, to);
+        return;
+    }
+    float rows[GEMM_F32_NR_MAX * PACK_K];
+    for (int64_t i = 0; i < k; i += PACK_K) {
+        const int64_t part = k - i < PACK_K ? k - i : PACK_K;
+        for (int64_t j = 0; j < n; j++) read_f32(b, at + j * b->column + i, rows + j * PACK_K, part);
+        transpose(f, rows, PACK_K, part, n, to + i * f->nr);
+    }
+}
+
+void gemm_f32_pack(const gemm_f32_family *f, const gemm_f32_operand *b, int64_t k, int64_t n, int64_t first,
+                   int64_t last, float *to) {
+    const int64_t nr = f->nr;
+    for (int64_t p = first; p < last; p++, to += k * nr) {
+        const int64_t some = n - p * nr < nr ? n - p * nr : nr;
+        if (b->row == 1 && b->column != 1) {
+            pack_panel_transposed(f, b, p * nr * b->column, k, some, to);
+            continue;
+        }
+        for (int64_t i = 0; i < k; i++) {
+            read_f32(b, i * b->row + p * nr * b->column, to + i * nr, some);
+            for (int64_t j = some; j < nr; j++) to[i * nr + j] = 0;
+        }
+    }
+}
+
+void gemm_f32_pack_half(const gemm_f32_family *f, const gemm_f32_operand *b, int64_t k, int64_t n, int64_t first,
+                        int64_t last, uint16_t *to) {
+    const int64_t nr = f->nr;
+    for (int64_t p = first; p < last; p++, to += k * nr) {
+        const int64_t some = n - p * nr < nr ? n - p * nr : nr;
+        for (int64_t j = 0; j < nr; j++) {
+            const char *from = (const char *)b->data + (p * nr + j) * b->column * 2;
+            for (int64_t i = 0; i < k; i++) {
+                to[i * nr + j] = 0;
+                if (j < some) memcpy(to + i * nr + j, from + i * b->row * 2, 2);
+            }
+        }
+    }
+}
+
+/* ---- the driver ---- */
+
+gemm_f32 gemm_f32_make(const gemm_f32_family *f, int64_t m, int64_t n, int64_t k, const float *a, float *c) {
+    gemm_f32 g = {.family = f,
+                  .m = m,
+                  .n = n,
+                  .k = k,
+                  .a = a,
+                  .lda = k,
+                  .c = c,
+                  .ldc = n,
+                  .scale = 1,
+                  .ldr = n,
+                  .packed_dtype = HST_DTYPE_F32,
+                  .batch = 1,
+                  .a_stride = m * k,
+                  .b_stride = k * n,
+                  .c_stride = m * n,
+                  .r_stride = m * n};
+    return g;
+}
+
+static bool panels_in_place(const gemm_f32 *g) {
+    return g->packed && g->packed_dtype == HST_DTYPE_F32;
+}
+
+static int64_t group_size(const gemm_f32 *g) {
+    if (panels_in_place(g)) return GROUP_MAX;
+    const int64_t panel = (g->k ? g->k : 1) * g->family->nr * (int64_t)sizeof(float);
+    int64_t some = GROUP_BYTES / panel;
+    if (some > GROUP_MAX) some = GROUP_MAX;
+    if (some > gemm_f32_panels(g->family, g->n)) some = gemm_f32_panels(g->family, g->n);
+    return some < 1 ? 1 : some;
+}
+
+int64_t gemm_f32_scratch(const gemm_f32 *g) {
+    return panels_in_place(g) ? 0 : group_size(g) * g->k * g->family->nr;
+}
+
+/* Rows that stay in the second level cache beside a panel. */
+static int64_t block_rows(const gemm_f32 *g) {
+    size_t cache = cpu_cache(2);
+    if (!cache) cache = 512 * 1024;
+    int64_t rows = (int64_t)(cache / 2) / ((g->k ? g->k : 1) * (int64_t)sizeof(float));
+    rows = rows < ROWS_MIN ? ROWS_MIN : rows > ROWS_MAX ? ROWS_MAX : rows;
+    return rows / g->family->mr * g->family->mr;
+}
+
+/* All rows of [row, row + rows) against `panels` panels at b; column0 is the first panel's column. */
+static void rows_by_panels(const gemm_f32 *g, int64_t batch, const float *a, int64_t row, int64_t rows, const float *b,
+                           int64_t panels, int64_t column0) {
+    const gemm_f32_family *f = g->family;
+    const int64_t tiles = (rows + f->mr - 1) / f->mr, each = rows / tiles, more = rows % tiles;
+    const bool defer = g->activation != NULL;
+    gemm_f32_tile t = {
+        .k = g->k, .lda = g->lda, .b_stride = g->k * f->nr, .ldc = g->ldc, .scale = g->scale, .ldr = g->ldr};
+    float *c = g->c + batch * g->c_stride;
+    const float *residual = g->residual ? g->residual + batch * g->r_stride : NULL;
+    for (int64_t p = 0; p < panels;) {
+        int64_t wide = 1;
+        if (tiles == 1 && f->wide[rows] && f->wide_panels[rows] <= panels - p) wide = f->wide_panels[rows];
+        const int64_t column = column0 + p * f->nr;
+        t.n = g->n - column < wide * f->nr ? g->n - column : wide * f->nr;
+        t.b = b + p * t.b_stride;
+        t.bias = g->bias ? g->bias + column : NULL;
+        int64_t r = row;
+        for (int64_t i = 0; i < tiles; i++) {
+            const int64_t height = each + (i < more);
+            t.a = a + r * g->lda;
+            t.c = c + r * g->ldc + column;
+            t.residual = residual && !defer ? residual + r * g->ldr + column : NULL;
+            (wide > 1 ? f->wide : f->tile)[height](&t);
+            r += height;
+        }
+        p += wide;
+    }
+    if (!defer) return;
+    const int64_t n = g->n - column0 < panels * f->nr ? g->n - column0 : panels * f->nr;
+    for (int64_t r = row; r < row + rows; r++) {
+        float *to = c + r * g->ldc + column0;
+        g->activation(to, to, n);
+        if (residual)
+            for (int64_t j = 0; j < n; j++) to[j] += residual[r * g->ldr + column0 + j];
+    }
+}
+
+static const float *panel_group(const gemm_f32 *g, int64_t batch, int64_t p, int64_t panels, float *scratch) {
+    const int64_t size = g->k * g->family->nr;
+    if (panels_in_place(g)) return (const float *)g->packed + p * size;
+    if (g->packed) {
+        convert_to_f32(g->packed_dtype, g->packed, p * size, scratch, panels * size);
+        return scratch;
+    }
+    gemm_f32_operand b = g->b;
+    const int64_t offset = g->b_offset ? g->b_offset[batch] : batch * g->b_stride;
+    b.data = (const char *)b.data + offset * (b.dtype == HST_DTYPE_F32 ? 4 : 2);
+    gemm_f32_pack(g->family, &b, g->k, g->n, p, p + panels, scratch);
+    return scratch;
+}
+
+/* Rows [row, row_end) against panels [p, p_end) of one batch. */
+static void rectangle(const gemm_f32 *g, int64_t batch, int64_t row, int64_t row_end, int64_t p, int64_t p_end,
+                      float *scratch) {
+    const float *a = g->a + (g->a_offset ? g->a_offset[batch] : batch * g->a_stride);
+    const int64_t block = block_rows(g), group = group_size(g);
+    const int64_t outer = panels_in_place(g) ? block : row_end - row;
+    for (int64_t r = row; r < row_end; r += outer) {
+        const int64_t r_end = row_end - r < outer ? row_end : r + outer;
+        for (int64_t q = p; q < p_end; q += group) {
+            const int64_t panels = p_end - q < group ? p_end - q : group;
+            const float *b = panel_group(g, batch, q, panels, scratch);
+            for (int64_t i = r; i < r_end; i += block)
+                rows_by_panels(g, batch, a, i, r_end - i < block ? r_end - i : block, b, panels, q * g->family->nr);
+        }
+    }
+}
+
+static void split(int64_t n, int64_t parts, int64_t part, int64_t *begin, int64_t *end) {
+    const int64_t each = n / parts, more = n % parts;
+    *begin = part * each + (part < more ? part : more);
+    *end = *begin + each + (part < more);
+}
+
+/* How many parts the rows are cut into (the panels of all batches into workers / that): the least work of the busiest
+ * worker, then the least data read. */
+static int split_rows(const gemm_f32 *g, int workers) {
+    const int64_t rows = (g->m + g->family->mr - 1) / g->family->mr;
+    const int64_t columns = gemm_f32_panels(g->family, g->n) * g->batch;
+    int best = 1;
+    double least = 0;
+    for (int parts = 1; parts <= workers; parts++) {
+        if (workers % parts) continue;
+        const double r = (double)((rows + parts - 1) / parts),
+                     c = (double)((columns + workers / parts - 1) / (workers / parts));
+        const double cost = r * c + (r * g->family->mr + c * g->family->nr) / 64;
+        if (parts == 1 || cost < least) best = parts, least = cost;
+    }
+    return best;
+}
+
+void gemm_f32_part(const gemm_f32 *g, int worker, int workers, float *scratch) {
+    if (g->m <= 0 || g->n <= 0 || g->batch <= 0) return;
+    const int row_parts = split_rows(g, workers), column_parts = workers / row_parts;
+    const int64_t mr = g->family->mr, panels = gemm_f32_panels(g->family, g->n);
+    int64_t row, row_end, at, at_end;
+    split((g->m + mr - 1) / mr, row_parts, worker % row_parts, &row, &row_end);
+    split(panels * g->batch, column_parts, worker / row_parts, &at, &at_end);
+    row *= mr;
+    row_end = row_end * mr < g->m ? row_end * mr : g->m;
+    if (row >= row_end) return;
+    while (at < at_end) {
+        const int64_t batch = at / panels, p = at % panels;
+        const int64_t p_end = at_end - at < panels - p ? p + (at_end - at) : panels;
+        rectangle(g, batch, row, row_end, p, p_end, scratch);
+        at += p_end - p;
+    }
+}
