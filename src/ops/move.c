@@ -1,6 +1,7 @@
 /* Moving elements of any dtype: what the data-movement operators share. */
 #include "kernels/copy/copy.h"
 #include "ops/op.h"
+#include "tensor/convert.h"
 #include "tensor/strings.h"
 
 #define PARALLEL_BYTES ((int64_t)1 << 18) /* below this a copy is over before the team has met */
@@ -95,4 +96,27 @@ void move_strides(int rank, const int64_t *dim, int64_t *stride) {
         stride[k] = step;
         if (step) step *= dim[k];
     }
+}
+
+hst_status move_indices(eval_context *c, const hst_tensor *t, const char *name, const int64_t **out, hst_error *err) {
+    if (t->dtype != HST_DTYPE_S64 && t->dtype != HST_DTYPE_S32)
+        return node_error(c->node, err, HST_STATUS_BAD_SHAPE, "input '%s' is %s, expected s64 or s32", name,
+                          dtype_name(t->dtype));
+    *out = t->data;
+    if (t->dtype == HST_DTYPE_S64 && (uintptr_t)t->data % sizeof(int64_t) == 0) return HST_STATUS_OK;
+    size_t bytes;
+    void *copy;
+    HST_TRY(shape_bytes(HST_DTYPE_S64, t->rank, t->dim, &bytes, err));
+    HST_TRY(eval_scratch(c, bytes, &copy, err));
+    convert_to_s64(t->dtype, t->data, 0, copy, tensor_count(t));
+    *out = copy;
+    return HST_STATUS_OK;
+}
+
+hst_status move_index(const eval_context *c, int64_t index, int64_t length, int axis, int64_t *out, hst_error *err) {
+    if (index < -length || index >= length)
+        return node_error(c->node, err, HST_STATUS_BAD_SHAPE, "index %lld out of range [-%lld, %lld) on axis %d",
+                          (long long)index, (long long)length, (long long)length, axis);
+    *out = index < 0 ? index + length : index;
+    return HST_STATUS_OK;
 }

@@ -109,7 +109,11 @@ hst_status move_done(hst_tensor *out, void *data, hst_error *err);
 /* kernels/copy/copy.h's copy, by the team where it is large. Strides in elements. */
 void move_copy(const eval_context *c, size_t size, int rank, const int64_t *dim, void *to, const int64_t *to_stride,
                const void *from, const int64_t *from_stride);
-/* Row-major strides of a shape, in elements. */
+/* An index tensor (s32 or s64) as s64: its own data, or converted into scratch. */
+hst_status move_indices(eval_context *c, const hst_tensor *t, const char *name, const int64_t **out, hst_error *err);
+/* Turns a negative index into its place on an axis of `length`; BAD_SHAPE "index 7 out of range [-5, 5) on axis 0". */
+hst_status move_index(const eval_context *c, int64_t index, int64_t length, int axis, int64_t *out, hst_error *err);
+/* Row-major strides of a shape, in elements (all 0 where it has no elements). */
 void move_strides(int rank, const int64_t *dim, int64_t *stride);
 
 /* ---- binding to kernels ---- */
