@@ -61,6 +61,7 @@ struct team {
 static team the_team;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static _Thread_local int depth;               /* of regions on this thread */
+static _Thread_local int limit;               /* of workers of this thread's regions; 0: none */
 static _Thread_local long last_switches = -1; /* involuntary context switches seen; -1: not looked yet */
 
 /* ---- floating-point control ---- */
@@ -239,7 +240,19 @@ void team_set_size(team *t, int workers) {
 }
 
 int team_size(const team *t) {
-    return atomic_load(&t->size);
+    int size = atomic_load(&t->size);
+    return limit && limit < size ? limit : size;
+}
+
+team_scope team_begin(int workers) {
+    team_scope earlier = {float_default(), limit};
+    limit = workers;
+    return earlier;
+}
+
+void team_end(team_scope earlier) {
+    float_restore((float_control)earlier.control);
+    limit = earlier.limit;
 }
 
 static void run_alone(team *t, team_fn fn, void *arg) {

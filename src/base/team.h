@@ -32,6 +32,14 @@ void team_run(team *t, int workers, team_fn fn, void *arg);
 /* Ends the threads (they are made anew by the next region); nothing where a region is running. Also done when the
  * library is unloaded or the process exits. */
 void team_stop(team *t);
+/* From here to team_end, on this thread: floating-point control is the default, and the regions it enters use at most
+ * `workers` workers (0: no limit). */
+typedef struct team_scope {
+    uint64_t control;
+    int limit;
+} team_scope;
+team_scope team_begin(int workers);
+void team_end(team_scope earlier);
 /* All workers of the region meet. */
 void team_barrier(const team_context *ctx);
 

@@ -152,6 +152,8 @@ struct model {
     void (**keep_free)(void *);
     int n_keep, keep_capacity;
     bytes extra;
+    const struct op *const *operators; /* descriptors that the user brought for this model; they win over op_list */
+    int n_operators;
     /* Functions of the model that were not inlined are none: the reader inlines all. */
 };
 

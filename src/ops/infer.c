@@ -66,12 +66,23 @@ hst_status axis_normalize(const node *n, int64_t axis, int rank, int *out, hst_e
     return HST_STATUS_OK;
 }
 
+static bool op_is(const op *o, const char *domain, const char *op_type, int opset) {
+    return strcmp(o->name, op_type) == 0 && strcmp(o->domain, domain) == 0 && opset >= o->since &&
+           (!o->until || opset <= o->until);
+}
+
+static const op *op_of_node(const node *n) {
+    const model *m = n->graph->model;
+    const char *domain = strcmp(n->domain, "ai.onnx") == 0 ? "" : n->domain;
+    for (int i = 0; i < m->n_operators; i++)
+        if (op_is(m->operators[i], domain, n->op_type, n->opset)) return m->operators[i];
+    return op_find(n->domain, n->op_type, n->opset);
+}
+
 const op *op_find(const char *domain, const char *op_type, int opset) {
     if (strcmp(domain, "ai.onnx") == 0) domain = "";
     for (int i = 0; i < op_list_count; i++) {
-        const op *o = op_list[i];
-        if (strcmp(o->name, op_type) || strcmp(o->domain, domain)) continue;
-        if (opset >= o->since && (!o->until || opset <= o->until)) return o;
+        if (op_is(op_list[i], domain, op_type, opset)) return op_list[i];
     }
     return NULL;
 }
@@ -124,7 +135,7 @@ static void note_missing(resolver *r, const node *n) {
 
 static hst_status resolve(graph *g, void *user, hst_error *err) {
     for (node *n = g->first; n; n = n->next) {
-        n->op = op_find(n->domain, n->op_type, n->opset);
+        n->op = op_of_node(n);
         if (!n->op)
             note_missing(user, n);
         else

@@ -1,0 +1,11 @@
+/* How much memory this process may still use. */
+#ifndef EXEC_BUDGET_H
+#define EXEC_BUDGET_H
+
+#include <stdint.h>
+
+/* The least of what the machine has available and what the cgroups (v1 or v2) leave; UINT64_MAX where nothing is known.
+ */
+uint64_t budget_available(void);
+
+#endif
