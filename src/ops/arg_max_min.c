@@ -63,9 +63,10 @@ static int64_t best_of(const args *a, const hst_tensor *x, int64_t base, int64_t
     int64_t at = 0;
     if (x->dtype == HST_DTYPE_F32) return best_f32(a, (const float *)x->data + base, n, step);
     for (int64_t i = 1; i < n; i++) {
-        bool better = dtype_is_float(x->dtype)
-                          ? beats(a, tensor_get_f64(x, base + i * step), tensor_get_f64(x, base + at * step))
-                          : beats_s64(a, x->dtype, tensor_get_s64(x, base + i * step), tensor_get_s64(x, base + at * step));
+        bool better =
+            dtype_is_float(x->dtype)
+                ? beats(a, tensor_get_f64(x, base + i * step), tensor_get_f64(x, base + at * step))
+                : beats_s64(a, x->dtype, tensor_get_s64(x, base + i * step), tensor_get_s64(x, base + at * step));
         if (better) at = i;
     }
     return at;

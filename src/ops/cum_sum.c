@@ -1,6 +1,6 @@
 /* CumSum: x [d0, …, D, …], axis [] -> running sums along the axis, x's shape. exclusive: without the element itself;
- * reverse: from the end. Sums in that order: f32 (f16 and bf16 are summed in f32, each result rounded once), f64, s64 that
- * wraps. */
+ * reverse: from the end. Sums in that order: f32 (f16 and bf16 are summed in f32, each result rounded once), f64, s64
+ * that wraps. */
 #include "ops/op.h"
 #include "tensor/convert.h"
 
