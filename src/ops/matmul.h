@@ -1,0 +1,47 @@
+/* What the operators that multiply matrices share: operands as they stand in tensors, weights packed when the model is
+ * compiled, one product run over the team. f32, f16 and bf16 compute in f32 (kernels/gemm_f32); f64 and integers here.
+ */
+#ifndef OPS_MATMUL_H
+#define OPS_MATMUL_H
+
+#include "kernels/kernels.h"
+#include "ops/op.h"
+#include "tensor/matmul_shape.h"
+
+/* Constant weights in panels: a bind state. */
+typedef struct matmul_weights {
+    const gemm_f32_family *family;
+    int64_t k, n;
+    void *data;
+    size_t bytes;
+} matmul_weights;
+
+/* Packs a constant matrix ([k,n], or [n,k] where transposed) of f32, f16 or bf16. */
+hst_status matmul_weights_new(const hst_tensor *b, bool transposed, const hst_allocator *a, matmul_weights **out,
+                              hst_error *err);
+void matmul_weights_free(void *weights, const hst_allocator *a); /* NULL allowed */
+
+/* A product C = act(alpha * A' B' + bias) + residual over batches, as numpy.matmul. */
+typedef struct matmul_product {
+    const hst_tensor *a, *b; /* b may be packed too */
+    bool transpose_a, transpose_b;
+    const matmul_weights *weights; /* NULL: b is packed panel by panel */
+    float alpha;
+    const float *bias; /* [n] or NULL */
+    gemm_f32_row_fn activation;
+    const float *residual; /* like the result, or NULL */
+} matmul_product;
+
+/* The shape of the product, its error naming the node. */
+hst_status matmul_product_shape(const node *n, const matmul_product *p, matmul_shape *s, hst_error *err);
+/* Computes into c, f32, whose shape is s->dim. Operands f32, f16, bf16. */
+hst_status matmul_product_f32(eval_context *c, const matmul_product *p, const matmul_shape *s, float *to,
+                              hst_error *err);
+/* Computes output 0 of the node in the dtype of a: any float or integer type. */
+hst_status matmul_product_run(eval_context *c, const matmul_product *p, hst_error *err);
+
+/* Elements of t as f32: its own data where that is f32 and aligned, else scratch. */
+hst_status matmul_as_f32(eval_context *c, const hst_tensor *t, const float **out, hst_error *err);
+bool matmul_is_f32(hst_dtype d); /* f32, f16, bf16: what kernels/gemm_f32 computes */
+
+#endif
