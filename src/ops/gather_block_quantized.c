@@ -1,8 +1,8 @@
 /* GatherBlockQuantized (com.microsoft): Gather from a table quantised in blocks, dequantised on the way out.
  *   y[..., i..., ...] = (q - zero) * scale   with q = data[..., indices[i...], ...]
  * data [d0, …, D, …]: u4, s4, or u8 that holds `bits` (2, 4, 8) bits an element, packed along its last axis; or f8, f4,
- * which have no zero point. scale has data's rank, ceil(D / block_size) along quantize_axis (f8, f4: 1 broadcasts on the
- * other axes, block_size 0 is one block). zero: shaped as scale, packed as data is; default 0, for u8 2^(bits-1).
+ * which have no zero point. scale has data's rank, ceil(D / block_size) along quantize_axis (f8, f4: 1 broadcasts on
+ * the other axes, block_size 0 is one block). zero: shaped as scale, packed as data is; default 0, for u8 2^(bits-1).
  * An index outside the table gives zeros. */
 #include <string.h>
 
@@ -34,12 +34,14 @@ static hst_status args_read(const node *n, hst_dtype d, int rank, args *a, hst_e
     if (bits != 2 && bits != 4 && bits != 8)
         return node_error(n, err, HST_STATUS_BAD_FORMAT, "bits is %lld, not 2, 4 or 8", (long long)bits);
     if (a->gather != 0 || (bits < 8 && a->quantize == 0))
-        return node_error(n, err, HST_STATUS_BAD_FORMAT, "u8 data is gathered along axis 0, not %d (quantised along %d)",
-                          a->gather, a->quantize);
+        return node_error(n, err, HST_STATUS_BAD_FORMAT,
+                          "u8 data is gathered along axis 0, not %d (quantised along %d)", a->gather, a->quantize);
     return HST_STATUS_OK;
 }
 
-static int64_t pack_of(const args *a, hst_dtype d) { return d == HST_DTYPE_U8 ? 8 / a->bits : 1; }
+static int64_t pack_of(const args *a, hst_dtype d) {
+    return d == HST_DTYPE_U8 ? 8 / a->bits : 1;
+}
 
 static hst_status infer(infer_context *c, hst_error *err) {
     const type *x = infer_in(c, 0), *at = infer_in(c, 1);

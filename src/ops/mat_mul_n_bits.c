@@ -248,6 +248,85 @@ static hst_status eval(eval_context *c, hst_error *err) {
     return HST_STATUS_OK;
 }
 
+/* ---- binding ---- */
+
+typedef struct packed {
+    args a;
+    const gemm_f32_family *family;
+    float *panels;
+    size_t bytes;
+} packed;
+
+static void packed_free(void *state, const hst_allocator *a) {
+    packed *p = state;
+    if (p->panels) memory_free(a, p->panels, p->bytes);
+    memory_free(a, p, sizeof *p);
+}
+
+static void part(void *arg, const team_context *ctx) {
+    gemm_f32_part(arg, ctx->worker, ctx->workers, NULL);
+}
+
+static hst_status run(const void *state, eval_context *c, hst_error *err) {
+    const packed *p = state;
+    frame f;
+    HST_TRY(frame_make(c, &p->a, &f, err));
+    gemm_f32 g = gemm_f32_make(p->family, f.m, p->a.n, p->a.k, f.a, f.y);
+    g.packed = p->panels;
+    g.packed_dtype = HST_DTYPE_F32;
+    g.bias = f.bias;
+    team_run(c->team, 0, part, &g);
+    frame_finish(&f);
+    return HST_STATUS_OK;
+}
+
+/* Dequantises the weights a panel's columns at a time. */
+static hst_status pack(const weights *w, packed *p, const hst_allocator *allocator, hst_error *err) {
+    int nr = p->family->nr;
+    size_t rows_bytes = (size_t)nr * (size_t)p->a.k * sizeof(float);
+    float *rows = memory_alloc(allocator, rows_bytes, MEMORY_ALIGN);
+    if (!rows) return error_no_memory(err, rows_bytes, "dequantised weights");
+    gemm_f32_operand b = {rows, HST_DTYPE_F32, 1, p->a.k};
+    for (int64_t n = 0; n < p->a.n; n += nr) {
+        int64_t columns = p->a.n - n < nr ? p->a.n - n : nr;
+        for (int64_t i = 0; i < columns; i++) weights_row(w, n + i, rows + i * p->a.k);
+        gemm_f32_pack(p->family, &b, p->a.k, columns, 0, 1, p->panels + n * p->a.k);
+    }
+    memory_free(allocator, rows, rows_bytes);
+    return HST_STATUS_OK;
+}
+
+static hst_status bind(bind_context *c, hst_error *err) {
+    weights w = {0};
+    HST_TRY(args_read(c->node, &w.a, err));
+    for (int i = B; i <= GROUPS && i < c->n_in; i++)
+        if (c->node->in[i] && !c->constant[i]) {
+            c->why = "its weights are no constants";
+            return HST_STATUS_OK;
+        }
+    if (tensor_count(c->constant[B]) == 0 || w.a.k == 0) {
+        c->why = "it has no weights";
+        return HST_STATUS_OK;
+    }
+    HST_TRY(weights_check(c->node, &w, c->constant, c->n_in, err));
+    packed *p = memory_alloc(c->allocator, sizeof *p, 16);
+    if (!p) return error_no_memory(err, sizeof *p, "packed weights");
+    *p = (packed){.a = w.a, .family = kernels_get()->gemm_f32()};
+    size_t count = (size_t)(gemm_f32_panels(p->family, w.a.n) * p->family->nr);
+    if (size_mul(count, (size_t)w.a.k, &count) && size_mul(count, sizeof(float), &p->bytes))
+        p->panels = memory_alloc(c->allocator, p->bytes, MEMORY_ALIGN);
+    hst_status status = p->panels ? pack(&w, p, c->allocator, err) : error_no_memory(err, p->bytes, "packed weights");
+    if (status != HST_STATUS_OK) {
+        packed_free(p, c->allocator);
+        return status;
+    }
+    c->run = run;
+    c->state = p;
+    c->state_free = packed_free;
+    c->kernel = p->family->name;
+    return HST_STATUS_OK;
+}
+
 // clang-format off
 static const op_case cases[] = {
     {"4 bits", 0, "(f32[1,4]{1}, u8[2,1,8]{33 67 0 0 0 0 0 0}, f32[2]{1 2}; K=4, N=2, bits=4, block_size=16) -> (f32[1,2]{-22 -44})", 0},
@@ -275,6 +354,7 @@ HST_OP(com_microsoft_MatMulNBits) = {.name = "MatMulNBits",
                                      .max_out = 1,
                                      .infer = infer,
                                      .eval = eval,
+                                     .bind = bind,
                                      .summary = "product with weights of 2 to 8 bits in blocks",
                                      .gaps = "weights prepacked for a GPU",
                                      .cases = cases};
