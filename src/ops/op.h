@@ -135,6 +135,27 @@ typedef struct bind_context {
     const char *why;    /* where there is no better one: a sentence */
 } bind_context;
 
+/* ---- expansions (expansion.c) ----
+ * Building a fused operator's meaning from standard nodes. The first failure makes every later call give NULL; the end,
+ * expansion_done, reports it. */
+typedef struct expansion {
+    const node *node; /* the fused one, for messages */
+    graph *g;
+    hst_status status;
+    hst_error *err;
+} expansion;
+/* A node of ai.onnx with one output; inputs may be NULL (omitted). Attributes: expand_int and so on of the result. */
+value *expand_node(expansion *e, const char *op_type, value *const *in, int n_in);
+value *expand_unary(expansion *e, const char *op_type, value *x);
+value *expand_binary(expansion *e, const char *op_type, value *a, value *b);
+value *expand_scalar(expansion *e, hst_dtype d, double x);           /* a constant of rank 0 */
+value *expand_ints(expansion *e, const int64_t *x, int n);          /* a constant s64 vector */
+value *expand_transpose(expansion *e, value *x, const int64_t *perm, int n);
+value *expand_reshape(expansion *e, value *x, const int64_t *shape, int n); /* 0 copies, -1 fits, as ONNX */
+value *expand_cast(expansion *e, value *x, hst_dtype to);
+void expand_set_int(expansion *e, value *v, const char *name, int64_t i); /* attribute of v's producer */
+hst_status expansion_done(const expansion *e); /* the first failure */
+
 /* ---- the descriptor ---- */
 
 /* A test case in one line of text, see ops/case.h:
