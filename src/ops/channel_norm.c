@@ -33,7 +33,8 @@ static hst_status view_of(const node *n, const hst_tensor *x, view *v, hst_error
     v->batch = x->dim[0];
     v->channels = x->rank > 1 ? x->dim[1] : 1;
     v->inner = 1;
-    for (int i = 2; i < x->rank; i++) v->inner *= x->dim[i];
+    if (tensor_count(x) == 0) v->batch = v->inner = 0; /* nothing is walked */
+    for (int i = 2; i < x->rank && v->batch; i++) v->inner *= x->dim[i];
     return HST_STATUS_OK;
 }
 

@@ -11,7 +11,7 @@
 #include <string.h>
 
 #include "kernels/kernels.h"
-#include "ops/op.h"
+#include "ops/packed_s16.h"
 #include "tensor/convert.h"
 
 /* Where the operands stand among a node's inputs; -1: none. */
@@ -165,20 +165,15 @@ static hst_status read_bias(eval_context *c, int index, int64_t n, const float *
 /* a as one matrix of more rows, where all of it meets the same b. */
 static void collapse(gemm_s16_batch *g, int rank_b, int64_t scale_matrix_step, int scale_step) {
     matmul_shape *s = &g->shape;
+    int64_t m;
     bool rows = (g->a.zero_step == 0 || g->zero_a_matrix != 0) && (scale_step == 0 || scale_matrix_step != 0);
-    if (rank_b > 2 || s->batches <= 1 || !rows) return;
-    s->m *= s->batches;
+    if (rank_b > 2 || s->batches <= 1 || !rows || __builtin_mul_overflow(s->m, s->batches, &m)) return;
+    s->m = m;
     s->batches = 1;
     s->batch_rank = 0;
 }
 
-/* b as the compiler of the model laid it out. */
-typedef struct packed_b {
-    int16_t *data;
-    size_t bytes;
-} packed_b;
-
-static hst_status product_make(eval_context *c, const roles *r, const packed_b *packed, product *p, hst_error *err) {
+static hst_status product_make(eval_context *c, const roles *r, const packed_s16 *packed, product *p, hst_error *err) {
     const hst_tensor *a = eval_in(c, r->a), *b = eval_in(c, r->b);
     memset(p, 0, sizeof *p);
     if (!byte_type(b->dtype) || !(r->dynamic ? a->dtype == HST_DTYPE_F32 : byte_type(a->dtype)))
@@ -304,41 +299,19 @@ static hst_status eval_dynamic(eval_context *c, hst_error *err) {
 
 /* ---- binding ---- */
 
-static void packed_free(void *state, const hst_allocator *a) {
-    packed_b *p = state;
-    if (p->data) memory_free(a, p->data, p->bytes);
-    memory_free(a, p, sizeof *p);
-}
-
 static hst_status bind_as(bind_context *c, const roles *r, hst_status (*run)(const void *, eval_context *, hst_error *),
                           hst_error *err) {
     const hst_tensor *b = c->constant[r->b], *zero = r->b_zero < c->n_in ? c->constant[r->b_zero] : NULL;
     bool has_zero = r->b_zero < c->node->n_in && c->node->in[r->b_zero];
+    packed_s16 *state;
     if (!b || b->rank != 2 || !byte_type(b->dtype) || (has_zero && !zero)) {
         c->why = "its right operand is no constant matrix with constant zero points";
         return HST_STATUS_OK;
     }
-    matmul_parameter p = {1, 0, 0};
-    if (zero) HST_TRY(bad(c->node, matmul_parameter_make(zero, 2, b->dim, true, &p, err), "zero point", err));
-    size_t bytes;
-    if (!gemm_s16_size_b(b->dim[0], b->dim[1], &bytes))
-        return node_error(c->node, err, HST_STATUS_NO_MEMORY, "matrix is too large");
-    size_t zeros = (size_t)p.count * sizeof(int32_t);
-    packed_b *state = memory_alloc(c->allocator, sizeof *state, 16);
-    int32_t *z = memory_alloc(c->allocator, zeros, 16);
-    if (state) *state = (packed_b){memory_alloc(c->allocator, bytes, MEMORY_ALIGN), bytes};
-    if (!state || !z || !state->data) {
-        if (state) packed_free(state, c->allocator);
-        if (z) memory_free(c->allocator, z, zeros);
-        return error_no_memory(err, bytes, "packed weights");
-    }
-    for (int64_t i = 0; i < p.count; i++) z[i] = zero ? (int32_t)tensor_get_s64(zero, i) : 0;
-    gemm_s16_source s = {b->data, b->dtype == HST_DTYPE_S8, b->dim[1], 1, z, p.step};
-    gemm_s16_pack_b(&s, b->dim[0], b->dim[1], state->data);
-    memory_free(c->allocator, z, zeros);
+    HST_TRY(packed_s16_new(c->node, b, zero, false, c->allocator, &state, err));
     c->run = run;
     c->state = state;
-    c->state_free = packed_free;
+    c->state_free = packed_s16_free;
     c->kernel = "gemm_s16";
     return HST_STATUS_OK;
 }

@@ -210,8 +210,8 @@ static hst_status frame_make(eval_context *c, const args *a, frame *f, hst_error
     memcpy(dims, x->dim, sizeof dims);
     dims[x->rank - 1] = a->n;
     HST_TRY(eval_output(c, 0, x->dtype, x->rank, dims, &f->out, err));
-    f->m = 1;
-    for (int i = 0; i < x->rank - 1; i++) f->m *= x->dim[i];
+    f->m = tensor_count(f->out) ? 1 : 0;
+    for (int i = 0; i < x->rank - 1 && f->m; i++) f->m *= x->dim[i];
     f->y = f->out->data;
     void *y = f->y;
     if (x->dtype != HST_DTYPE_F32) HST_TRY(eval_scratch(c, (size_t)tensor_count(f->out) * sizeof(float), &y, err));

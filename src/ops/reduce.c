@@ -2,8 +2,8 @@
  * ReduceSumSquare: data [d0, …], axes -> data's shape with the axes 1 (keepdims) or gone.
  *
  * Order of f32 sums (f16 and bf16 too, which accumulate in f32): where only trailing axes are reduced, sixteen virtual
- * lanes, element i in lane i mod 16, then the tree lane[k] += lane[k + 8], + 4, + 2, + 1; otherwise plain row-major order
- * of the reduced elements, one chain an output element. f64 sums in plain order, integers in s64 that wraps. */
+ * lanes, element i in lane i mod 16, then the tree lane[k] += lane[k + 8], + 4, + 2, + 1; otherwise plain row-major
+ * order of the reduced elements, one chain an output element. f64 sums in plain order, integers in s64 that wraps. */
 #include <math.h>
 #include <string.h>
 
@@ -83,6 +83,11 @@ typedef struct plan {
     bool lanes;           /* only trailing axes are reduced */
 } plan;
 
+/* Of an empty tensor the dimensions may have any product: it wraps, and nothing is walked. */
+static int64_t times(int64_t a, int64_t b) {
+    return (int64_t)((uint64_t)a * (uint64_t)b);
+}
+
 static void plan_make(const args *a, int rank, const int64_t *dims, plan *p) {
     int64_t size[HST_RANK_MAX];
     bool fate[HST_RANK_MAX];
@@ -90,7 +95,7 @@ static void plan_make(const args *a, int rank, const int64_t *dims, plan *p) {
     for (int i = 0; i < rank; i++) {
         if (dims[i] == 1) continue;
         if (n > 0 && fate[n - 1] == a->axis[i])
-            size[n - 1] *= dims[i];
+            size[n - 1] = times(size[n - 1], dims[i]);
         else
             fate[n] = a->axis[i], size[n++] = dims[i];
     }
@@ -102,10 +107,10 @@ static void plan_make(const args *a, int rank, const int64_t *dims, plan *p) {
     group kept[HST_RANK_MAX], reduced[HST_RANK_MAX];
     for (int i = last; i >= 0; i--) {
         if (fate[i])
-            reduced[p->n_reduced++] = (group){size[i], stride}, p->count *= size[i];
+            reduced[p->n_reduced++] = (group){size[i], stride}, p->count = times(p->count, size[i]);
         else
-            kept[p->n_kept++] = (group){size[i], stride}, p->outer *= size[i];
-        stride *= size[i];
+            kept[p->n_kept++] = (group){size[i], stride}, p->outer = times(p->outer, size[i]);
+        stride = times(stride, size[i]);
     }
     for (int i = 0; i < p->n_kept; i++) p->kept[i] = kept[p->n_kept - 1 - i];
     for (int i = 0; i < p->n_reduced; i++) p->reduced[i] = reduced[p->n_reduced - 1 - i];
@@ -125,14 +130,21 @@ static int64_t offset_of(const group *g, int n, int64_t at) {
 
 static inline __attribute__((always_inline)) float step(kind k, float acc, float x, float most) {
     switch (k) {
-    case MAX: return x > acc || x != x ? x : acc;
-    case MIN: return x < acc || x != x ? x : acc;
-    case PROD: return acc * x;
-    case L1: return acc + fabsf(x);
+    case MAX:
+        return x > acc || x != x ? x : acc;
+    case MIN:
+        return x < acc || x != x ? x : acc;
+    case PROD:
+        return acc * x;
+    case L1:
+        return acc + fabsf(x);
     case L2:
-    case SUM_SQUARE: return acc + x * x;
-    case EXP_PASS: return acc + (float)exp((double)x - (double)most);
-    default: return acc + x;
+    case SUM_SQUARE:
+        return acc + x * x;
+    case EXP_PASS:
+        return acc + (float)exp((double)x - (double)most);
+    default:
+        return acc + x;
     }
 }
 
@@ -142,11 +154,16 @@ static float start_of(kind k) {
 
 static float finish_of(kind k, float acc, int64_t count, float most) {
     switch (k) {
-    case MEAN: return acc / (float)count;
-    case L2: return sqrtf(acc);
-    case LOG_SUM: return (float)log((double)acc);
-    case EXP_PASS: return isfinite(most) ? (float)log((double)acc) + most : most;
-    default: return acc;
+    case MEAN:
+        return acc / (float)count;
+    case L2:
+        return sqrtf(acc);
+    case LOG_SUM:
+        return (float)log((double)acc);
+    case EXP_PASS:
+        return isfinite(most) ? (float)log((double)acc) + most : most;
+    default:
+        return acc;
     }
 }
 
@@ -159,7 +176,8 @@ static inline __attribute__((always_inline)) float lanes(kind k, const float *x,
     for (int j = 0; i < n; i++, j++) lane[j] = step(k, lane[j], x[i], most);
     for (int half = 8; half; half /= 2)
         for (int j = 0; j < half; j++)
-            lane[j] = k == MAX || k == MIN || k == PROD ? step(k, lane[j], lane[j + half], 0) : lane[j] + lane[j + half];
+            lane[j] =
+                k == MAX || k == MIN || k == PROD ? step(k, lane[j], lane[j + half], 0) : lane[j] + lane[j + half];
     return lane[0];
 }
 
@@ -170,27 +188,48 @@ static inline __attribute__((always_inline)) void chain(kind k, float *acc, cons
 
 static float reduce_row(kind k, const float *x, int64_t n, float most) {
     switch (k) {
-    case MAX: return lanes(MAX, x, n, 0);
-    case MIN: return lanes(MIN, x, n, 0);
-    case PROD: return lanes(PROD, x, n, 0);
-    case L1: return lanes(L1, x, n, 0);
+    case MAX:
+        return lanes(MAX, x, n, 0);
+    case MIN:
+        return lanes(MIN, x, n, 0);
+    case PROD:
+        return lanes(PROD, x, n, 0);
+    case L1:
+        return lanes(L1, x, n, 0);
     case L2:
-    case SUM_SQUARE: return lanes(SUM_SQUARE, x, n, 0);
-    case EXP_PASS: return lanes(EXP_PASS, x, n, most);
-    default: return lanes(SUM, x, n, 0);
+    case SUM_SQUARE:
+        return lanes(SUM_SQUARE, x, n, 0);
+    case EXP_PASS:
+        return lanes(EXP_PASS, x, n, most);
+    default:
+        return lanes(SUM, x, n, 0);
     }
 }
 
 static void reduce_chain(kind k, float *acc, const float *x, int64_t n, const float *most) {
     switch (k) {
-    case MAX: chain(MAX, acc, x, n, NULL); break;
-    case MIN: chain(MIN, acc, x, n, NULL); break;
-    case PROD: chain(PROD, acc, x, n, NULL); break;
-    case L1: chain(L1, acc, x, n, NULL); break;
+    case MAX:
+        chain(MAX, acc, x, n, NULL);
+        break;
+    case MIN:
+        chain(MIN, acc, x, n, NULL);
+        break;
+    case PROD:
+        chain(PROD, acc, x, n, NULL);
+        break;
+    case L1:
+        chain(L1, acc, x, n, NULL);
+        break;
     case L2:
-    case SUM_SQUARE: chain(SUM_SQUARE, acc, x, n, NULL); break;
-    case EXP_PASS: chain(EXP_PASS, acc, x, n, most); break;
-    default: chain(SUM, acc, x, n, NULL); break;
+    case SUM_SQUARE:
+        chain(SUM_SQUARE, acc, x, n, NULL);
+        break;
+    case EXP_PASS:
+        chain(EXP_PASS, acc, x, n, most);
+        break;
+    default:
+        chain(SUM, acc, x, n, NULL);
+        break;
     }
 }
 
@@ -264,13 +303,25 @@ static double slow_f64(kind k, const plan *p, const hst_tensor *x, int64_t base)
         double v = tensor_get_f64(x, base + offset_of(p->reduced, p->n_reduced, i));
         switch (k) {
         case LOG_SUM_EXP:
-        case MAX: acc = v > acc || v != v ? v : acc; break;
-        case MIN: acc = v < acc || v != v ? v : acc; break;
-        case PROD: acc *= v; break;
-        case L1: acc += fabs(v); break;
+        case MAX:
+            acc = v > acc || v != v ? v : acc;
+            break;
+        case MIN:
+            acc = v < acc || v != v ? v : acc;
+            break;
+        case PROD:
+            acc *= v;
+            break;
+        case L1:
+            acc += fabs(v);
+            break;
         case L2:
-        case SUM_SQUARE: acc += v * v; break;
-        default: acc += v; break;
+        case SUM_SQUARE:
+            acc += v * v;
+            break;
+        default:
+            acc += v;
+            break;
         }
     }
     if (k == MEAN) return acc / (double)p->count;
@@ -301,13 +352,25 @@ static int64_t slow_s64(kind k, const plan *p, const hst_tensor *x, int64_t base
         int64_t v = tensor_get_s64(x, base + offset_of(p->reduced, p->n_reduced, i));
         uint64_t u = (uint64_t)v;
         switch (k) {
-        case MAX: acc = beyond(x->dtype, v, (int64_t)acc) ? u : acc; break;
-        case MIN: acc = beyond(x->dtype, (int64_t)acc, v) ? u : acc; break;
-        case PROD: acc *= u; break;
-        case L1: acc += v < 0 && x->dtype != HST_DTYPE_U64 ? 0 - u : u; break;
+        case MAX:
+            acc = beyond(x->dtype, v, (int64_t)acc) ? u : acc;
+            break;
+        case MIN:
+            acc = beyond(x->dtype, (int64_t)acc, v) ? u : acc;
+            break;
+        case PROD:
+            acc *= u;
+            break;
+        case L1:
+            acc += v < 0 && x->dtype != HST_DTYPE_U64 ? 0 - u : u;
+            break;
         case L2:
-        case SUM_SQUARE: acc += u * u; break;
-        default: acc += u; break;
+        case SUM_SQUARE:
+            acc += u * u;
+            break;
+        default:
+            acc += u;
+            break;
         }
     }
     if (k != MEAN) return (int64_t)acc;
@@ -353,20 +416,42 @@ static hst_status eval_kind(eval_context *c, kind k, hst_error *err) {
     return HST_STATUS_OK;
 }
 
-static hst_status eval_sum(eval_context *c, hst_error *err) { return eval_kind(c, SUM, err); }
-static hst_status eval_mean(eval_context *c, hst_error *err) { return eval_kind(c, MEAN, err); }
-static hst_status eval_max(eval_context *c, hst_error *err) { return eval_kind(c, MAX, err); }
-static hst_status eval_min(eval_context *c, hst_error *err) { return eval_kind(c, MIN, err); }
-static hst_status eval_prod(eval_context *c, hst_error *err) { return eval_kind(c, PROD, err); }
-static hst_status eval_l1(eval_context *c, hst_error *err) { return eval_kind(c, L1, err); }
-static hst_status eval_l2(eval_context *c, hst_error *err) { return eval_kind(c, L2, err); }
-static hst_status eval_log_sum(eval_context *c, hst_error *err) { return eval_kind(c, LOG_SUM, err); }
-static hst_status eval_log_sum_exp(eval_context *c, hst_error *err) { return eval_kind(c, LOG_SUM_EXP, err); }
-static hst_status eval_sum_square(eval_context *c, hst_error *err) { return eval_kind(c, SUM_SQUARE, err); }
+static hst_status eval_sum(eval_context *c, hst_error *err) {
+    return eval_kind(c, SUM, err);
+}
+static hst_status eval_mean(eval_context *c, hst_error *err) {
+    return eval_kind(c, MEAN, err);
+}
+static hst_status eval_max(eval_context *c, hst_error *err) {
+    return eval_kind(c, MAX, err);
+}
+static hst_status eval_min(eval_context *c, hst_error *err) {
+    return eval_kind(c, MIN, err);
+}
+static hst_status eval_prod(eval_context *c, hst_error *err) {
+    return eval_kind(c, PROD, err);
+}
+static hst_status eval_l1(eval_context *c, hst_error *err) {
+    return eval_kind(c, L1, err);
+}
+static hst_status eval_l2(eval_context *c, hst_error *err) {
+    return eval_kind(c, L2, err);
+}
+static hst_status eval_log_sum(eval_context *c, hst_error *err) {
+    return eval_kind(c, LOG_SUM, err);
+}
+static hst_status eval_log_sum_exp(eval_context *c, hst_error *err) {
+    return eval_kind(c, LOG_SUM_EXP, err);
+}
+static hst_status eval_sum_square(eval_context *c, hst_error *err) {
+    return eval_kind(c, SUM_SQUARE, err);
+}
 
 #define REDUCE(id, text, eval_of, tests)                                                                               \
-    {.name = #id, .domain = "", .since = 1, .min_in = 1, .max_in = 2, .min_out = 1, .max_out = 1, .infer = infer,      \
-     .eval = eval_of, .summary = text, .cases = tests}
+    {                                                                                                                  \
+        .name = #id, .domain = "", .since = 1, .min_in = 1, .max_in = 2, .min_out = 1, .max_out = 1, .infer = infer,   \
+        .eval = eval_of, .summary = text, .cases = tests                                                               \
+    }
 
 // clang-format off
 static const op_case sum_cases[] = {

@@ -104,6 +104,7 @@ void gemm_s16(team *t, int64_t m, int64_t n, int64_t k, const int16_t *a, const 
 void gemm_s16_batch_run(team *t, const gemm_s16_batch *g, gemm_s16_finish_fn *finish, void *arg, int64_t *batch) {
     const matmul_shape *s = &g->shape;
     int64_t last_a = -1, last_b = -1;
+    if (s->m == 0 || s->n == 0) return;
     for (*batch = 0; *batch < s->batches; (*batch)++) {
         int64_t ia, ib;
         matmul_shape_batch(s, *batch, &ia, &ib);
