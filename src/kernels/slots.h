@@ -2,9 +2,13 @@
 #ifndef KERNELS_SLOTS_H
 #define KERNELS_SLOTS_H
 
+#include "kernels/elementwise/elementwise.h"
 #include "kernels/gemm_f32/gemm_f32.h"
 #include "kernels/gemm_s16/gemm_s16.h"
+#include "kernels/norm/norm.h"
 #include "kernels/quantize/quantize.h"
+#include "kernels/softmax/softmax.h"
+#include "kernels/widen/widen.h"
 
 typedef struct kernels {
     kernel_fn none; /* so that the table is never empty */
@@ -14,6 +18,15 @@ typedef struct kernels {
     dequantize_u8_f32_fn *dequantize_u8_f32;
     dequantize_s8_f32_fn *dequantize_s8_f32;
     quantize_extent_f32_fn *quantize_extent_f32;
+    unary_f32_fn *unary_f32;
+    bias_unary_f32_fn *bias_unary_f32;
+    binary_f32_fn *binary_f32;
+    softmax_f32_fn *softmax_f32;
+    norm_f32_fn *norm_f32;
+    widen_f16_f32_fn *widen_f16_f32;
+    narrow_f32_f16_fn *narrow_f32_f16;
+    widen_bf16_f32_fn *widen_bf16_f32;
+    narrow_f32_bf16_fn *narrow_f32_bf16;
 } kernels;
 
 #endif
