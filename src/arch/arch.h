@@ -6,15 +6,18 @@
 #include "graph/graph.h"
 
 typedef struct arch {
-    const char *model_type;          /* config.json's "model_type" */
-    const char *const *architectures; /* class names of transformers that are built, NULL-terminated; the first is the default */
+    const char *model_type; /* config.json's "model_type" */
+    const char *const
+        *architectures; /* class names of transformers that are built, NULL-terminated; the first is the default */
     const char *summary;
     /* Builds into a new model with standard operators of opset 18 (weights are borrowed from the checkpoint, which the
      * model keeps). `architecture` is one of the list. */
     hst_status (*build)(const checkpoint *c, const char *architecture, model *m, hst_error *err);
 } arch;
 
-#define HST_ARCH(id) extern const arch arch_##id; const arch arch_##id
+#define HST_ARCH(id)                                                                                                   \
+    extern const arch arch_##id;                                                                                       \
+    const arch arch_##id
 
 extern const arch *const arch_list[];
 extern const int arch_list_count;
