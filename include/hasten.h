@@ -121,7 +121,9 @@ typedef enum hst_dtype {
     HST_DTYPE_F4E2M1 = 23,
     HST_DTYPE_F8E8M0 = 24,
     HST_DTYPE_U2 = 25, /* four elements a byte, first in the low bits */
-    HST_DTYPE_S2 = 26
+    HST_DTYPE_S2 = 26,
+    HST_DTYPE_F6E2M3 = 27, /* four elements in three bytes, first in the low bits; read and written only */
+    HST_DTYPE_F6E3M2 = 28
 } hst_dtype;
 
 /* An element of a HST_DTYPE_STRING tensor: `size` bytes at `data`, not NUL-terminated. */

@@ -85,8 +85,6 @@ void proto_put_f32(proto_writer *w, uint32_t number, float value);
 void proto_put_bytes(proto_writer *w, uint32_t number, const void *data, size_t size);
 void proto_put_string(proto_writer *w, uint32_t number, const char *text); /* writes an empty string too */
 void proto_put_raw(proto_writer *w, const void *data, size_t size);        /* whole fields, as they were read */
-void proto_put_packed_s64(proto_writer *w, uint32_t number, const int64_t *values, size_t count);
-void proto_put_packed_f32(proto_writer *w, uint32_t number, const float *values, size_t count);
 void proto_open(proto_writer *w, uint32_t number); /* a nested message, up to proto_close */
 void proto_close(proto_writer *w);
 void proto_fail(proto_writer *w, hst_status status); /* err was filled in by the caller through proto_error */

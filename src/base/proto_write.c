@@ -87,21 +87,6 @@ void proto_put_string(proto_writer *w, uint32_t number, const char *text) {
 
 void proto_put_raw(proto_writer *w, const void *data, size_t size) { put(w, data, size); }
 
-void proto_put_packed_s64(proto_writer *w, uint32_t number, const int64_t *values, size_t count) {
-    unsigned char bytes[10];
-    uint64_t size = 0;
-    for (size_t i = 0; i < count; i++) size += encode_varint((uint64_t)values[i], bytes);
-    put_tag(w, number, PROTO_BYTES);
-    put_varint(w, size);
-    for (size_t i = 0; i < count; i++) put_varint(w, (uint64_t)values[i]);
-}
-
-void proto_put_packed_f32(proto_writer *w, uint32_t number, const float *values, size_t count) {
-    put_tag(w, number, PROTO_BYTES);
-    put_varint(w, (uint64_t)count * 4);
-    for (size_t i = 0; i < count; i++) put_f32_bits(w, values[i]);
-}
-
 static bool add_message(proto_writer *w) {
     if (w->count == w->capacity) {
         size_t capacity = w->capacity ? 2 * w->capacity : 256, bytes;

@@ -40,6 +40,9 @@ static const struct dtype_facts {
     [HST_DTYPE_F8E8M0]     = {"f8e8m0",     {"float8e8m0", "f8_e8m0", "float8_e8m0fnu"},  8,   KIND_FLOAT},
     [HST_DTYPE_U2]         = {"u2",         {"uint2"},                                    2,   KIND_UNSIGNED},
     [HST_DTYPE_S2]         = {"s2",         {"int2", "i2"},                               2,   KIND_SIGNED},
+    /* No arithmetic: OTHER keeps them out of conversions. */
+    [HST_DTYPE_F6E2M3]     = {"f6e2m3",     {"float6e2m3", "float6_e2m3fn"},              6,   KIND_OTHER},
+    [HST_DTYPE_F6E3M2]     = {"f6e3m2",     {"float6e3m2", "float6_e3m2fn"},              6,   KIND_OTHER},
 };
 // clang-format on
 enum { DTYPES = sizeof facts / sizeof *facts };
@@ -87,6 +90,10 @@ bool dtype_bytes(hst_dtype d, size_t n, size_t *bytes) {
     size_t bits = (size_t)dtype_bits(d), per_byte;
     if (!bits) return false;
     if (bits >= 8) return size_mul(n, bits / 8, bytes);
+    if (bits == 6) { /* rounded up without forming 6 n, which may overflow */
+        *bytes = n / 4 * 3 + (n % 4 * 6 + 7) / 8;
+        return true;
+    }
     per_byte = 8 / bits;
     *bytes = n / per_byte + (n % per_byte != 0);
     return true;

@@ -1,0 +1,145 @@
+/* TypeProto: tensors become a type; sequences, maps, optionals and sparse tensors stay unknown and are kept as they are. */
+#include <inttypes.h>
+#include <string.h>
+
+#include "onnx/reader.h"
+
+typedef struct parsed_dim {
+    int64_t number; /* -1: none */
+    proto_slice name;
+    bool has_name;
+} parsed_dim;
+
+typedef struct parsed_type {
+    hst_dtype dtype;
+    int rank;
+    parsed_dim dim[HST_RANK_MAX];
+    bool plain;
+} parsed_type;
+
+static hst_status parse_dim(const proto_reader *p, const proto_field *field, parsed_type *t, hst_error *err) {
+    proto_reader d;
+    proto_field f;
+    if (t->rank == HST_RANK_MAX)
+        return error_set(err, HST_STATUS_UNSUPPORTED, NULL, "shape has more than %d dimensions", HST_RANK_MAX);
+    parsed_dim *dim = &t->dim[t->rank];
+    *dim = (parsed_dim){.number = -1};
+    HST_TRY(proto_enter(p, field, "TensorShapeProto.dim", &d, err));
+    while (proto_next(&d, &f)) {
+        if (f.number == DIM_VALUE) {
+            HST_TRY(proto_s64(&d, &f, "Dimension.dim_value", &dim->number, err));
+            if (dim->number < -1) /* -1 is how some exporters write "unknown" */
+                return error_set(err, HST_STATUS_BAD_FORMAT, NULL, "dimension %d is negative: %" PRId64, t->rank,
+                                 dim->number);
+        } else if (f.number == DIM_PARAM) {
+            HST_TRY(proto_bytes(&d, &f, "Dimension.dim_param", &dim->name, err));
+            dim->has_name = dim->name.size > 0;
+        } else {
+            t->plain = false;
+        }
+    }
+    HST_TRY(proto_end(&d, "Dimension", err));
+    t->rank++;
+    return HST_STATUS_OK;
+}
+
+static hst_status parse_shape(const proto_reader *p, const proto_field *field, parsed_type *t, hst_error *err) {
+    proto_reader s;
+    proto_field f;
+    HST_TRY(proto_enter(p, field, "TypeProto.Tensor.shape", &s, err));
+    if (t->rank >= 0) return error_set(err, HST_STATUS_BAD_FORMAT, NULL, "type has two shapes");
+    t->rank = 0;
+    while (proto_next(&s, &f)) {
+        if (f.number == SHAPE_DIM)
+            HST_TRY(parse_dim(&s, &f, t, err));
+        else
+            t->plain = false;
+    }
+    return proto_end(&s, "TensorShapeProto", err);
+}
+
+static hst_status parse_tensor(const proto_reader *p, const proto_field *field, parsed_type *t, hst_error *err) {
+    proto_reader s;
+    proto_field f;
+    int64_t n = 0;
+    HST_TRY(proto_enter(p, field, "TypeProto.tensor_type", &s, err));
+    while (proto_next(&s, &f)) {
+        if (f.number == TENSOR_TYPE_ELEM) {
+            HST_TRY(proto_s64(&s, &f, "TypeProto.Tensor.elem_type", &n, err));
+            if (n != 0 && (n < 0 || n > INT32_MAX || !dtype_valid((int)n)))
+                return error_set(err, HST_STATUS_BAD_FORMAT, NULL, "type has the unknown element type %" PRId64, n);
+            t->dtype = (hst_dtype)n;
+        } else if (f.number == TENSOR_TYPE_SHAPE) {
+            HST_TRY(parse_shape(&s, &f, t, err));
+        } else {
+            t->plain = false;
+        }
+    }
+    return proto_end(&s, "TypeProto.Tensor", err);
+}
+
+static hst_status parse_type(proto_reader p, parsed_type *t, hst_error *err) {
+    proto_field f;
+    memset(t, 0, sizeof *t);
+    t->rank = -1;
+    t->plain = true;
+    while (proto_next(&p, &f)) {
+        if (f.number == TYPE_TENSOR)
+            HST_TRY(parse_tensor(&p, &f, t, err));
+        else
+            t->plain = false;
+    }
+    return proto_end(&p, "TypeProto", err);
+}
+
+/* dim_symbol looks through all symbols; a file may have many, so names are found in a map here. */
+static hst_status symbol(reader *r, proto_slice name, bool fresh, dim *out) {
+    model *m = r->model;
+    void **known = NULL;
+    if (!fresh && name.size) {
+        known = names_add(&r->symbols, name);
+        if (!known) return read_no_memory(r, "a symbolic dimension");
+        if (*known) {
+            *out = *(const dim *)*known;
+            return HST_STATUS_OK;
+        }
+    }
+    *out = dim_symbol(m, "");
+    if (*out == 0) return read_no_memory(r, "a symbolic dimension");
+    if (!known) return HST_STATUS_OK;
+    HST_TRY(read_text(r, m->arena, name, "a dimension's name", &m->symbols[m->n_symbols - 1]));
+    *known = arena_copy(r->scratch, out, sizeof *out);
+    return *known ? HST_STATUS_OK : read_no_memory(r, "a symbolic dimension");
+}
+
+hst_status read_type(reader *r, proto_reader p, bool fresh, type *t, bool *plain) {
+    parsed_type parsed;
+    HST_TRY(parse_type(p, &parsed, r->err));
+    t->dtype = parsed.dtype;
+    t->rank = parsed.rank;
+    for (int i = 0; i < parsed.rank; i++) {
+        const parsed_dim *d = &parsed.dim[i];
+        t->dim[i] = d->number;
+        if (d->number < 0) HST_TRY(symbol(r, d->name, fresh || !d->has_name, &t->dim[i]));
+    }
+    *plain = parsed.plain;
+    return HST_STATUS_OK;
+}
+
+bool type_matches(const model *m, bytes proto, const type *t) {
+    proto_reader p;
+    parsed_type parsed;
+    proto_begin(&p, proto.data, proto.size);
+    if (parse_type(p, &parsed, NULL) != HST_STATUS_OK) return false;
+    if (parsed.dtype != t->dtype || parsed.rank != t->rank) return false;
+    for (int i = 0; i < t->rank; i++) {
+        const char *name = dim_name(m, t->dim[i]);
+        if (!name) {
+            if (parsed.dim[i].number != t->dim[i]) return false;
+        } else if (parsed.dim[i].number >= 0 || parsed.dim[i].name.size != strlen(name) ||
+                   (*name && memcmp(parsed.dim[i].name.data, name, parsed.dim[i].name.size) != 0)) {
+            return false;
+        }
+    }
+    return true;
+}
