@@ -121,7 +121,9 @@ static hst_status read_attributes(reader *r, const context *c, scope *s, node *n
         *known = n;
         hst_status status = read_attribute(r, c, s, n->graph, a, &n->attributes[n->n_attributes], &present);
         if (status != HST_STATUS_OK)
-            return error_prefix(r->err, status, "attribute '%.*s'", slice_shown(name), (const char *)name.data);
+            return r->places < 4 ? error_prefix(r->err, status, "attribute '%.*s'", slice_shown(name),
+                                                (const char *)name.data)
+                                 : status;
         if (present) n->n_attributes++;
     }
     return HST_STATUS_OK;
@@ -140,7 +142,7 @@ static hst_status read_operator(reader *r, const context *c, scope *s, graph *g,
     if (!in || !out) return read_no_memory(r, "a node");
     HST_TRY(read_values(r, c, s, g, p, label, in));
     HST_TRY(define_outputs(r, c, s, g, p, out));
-    if (*c->prefix) {
+    if (*c->prefix && *name) { /* an unnamed node stays unnamed: names must differ */
         size_t size = strlen(c->prefix) + strlen(name) + 1;
         char *full = arena_alloc_aligned(r->scratch, size, 1);
         if (!full) return read_no_memory(r, "a node's name");
@@ -181,7 +183,8 @@ hst_status read_node(reader *r, const context *c, scope *s, graph *g, proto_read
             status = f ? inline_call(r, c, s, g, p, f) : read_operator(r, c, s, g, p, &parts, label);
     }
     if (status == HST_STATUS_OK) return status;
-    return error_prefix(r->err, status, "node %d (%s)", g->n_nodes, label);
+    /* The innermost places are what matters; a message has only so much room. */
+    return r->places++ < 4 ? error_prefix(r->err, status, "node %d (%s)", g->n_nodes, label) : status;
 }
 
 hst_status read_identity(reader *r, const context *c, graph *g, value *from, value *to) {

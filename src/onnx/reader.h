@@ -70,6 +70,7 @@ typedef struct reader {
     const context *main; /* the model's context */
     size_t work;      /* done inlining */
     int graph_depth, call_depth; /* both bound the native stack */
+    int places;                  /* named in the error so far */
 } reader;
 
 /* Fails with BAD_FORMAT and this message. */

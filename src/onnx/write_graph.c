@@ -97,7 +97,7 @@ static void put_node(proto_writer *p, const writer *w, const node *n) {
     proto_open(p, GRAPH_NODE);
     for (int i = 0; i < n->n_in; i++) proto_put_string(p, NODE_INPUT, n->in[i] ? w->names[n->in[i]->id] : "");
     for (int i = 0; i < n->n_out; i++) proto_put_string(p, NODE_OUTPUT, n->out[i] ? w->names[n->out[i]->id] : "");
-    if (*n->name) proto_put_string(p, NODE_NAME, n->name);
+    if (*w->node_names[n->id]) proto_put_string(p, NODE_NAME, w->node_names[n->id]);
     proto_put_string(p, NODE_OP_TYPE, n->op_type);
     for (int i = 0; i < n->n_attributes; i++) put_attribute(p, w, &n->attributes[i]);
     if (*n->domain) proto_put_string(p, NODE_DOMAIN, n->domain);

@@ -151,18 +151,10 @@ static bool taken(const frame *f, proto_slice name) {
     return false;
 }
 
-/* The value's own name, or where that is empty or taken the first free of wish_2, wish_3 …; the map's items count how far
- * a wish has been tried. */
-static hst_status name_value(writer *w, frame *f, const value *v) {
-    if (*w->names[v->id]) return HST_STATUS_OK;
-    const char *wish = v->name;
-    char made[64];
-    if (!*wish) {
-        snprintf(made, sizeof made, "%.40s_%d", v->producer ? v->producer->op_type : "value", v->id);
-        wish = arena_copy_string(w->scratch, made, strlen(made));
-        if (!wish) return no_memory(w);
-    }
+/* The wish, or where it is taken the first free of wish_2, wish_3 …; the map's items count how far a wish was tried. */
+static hst_status free_name(writer *w, frame *f, const char *wish, const char **out) {
     proto_slice name = {(const unsigned char *)wish, strlen(wish)};
+    *out = wish;
     if (taken(f, name)) {
         void **tried = names_add(&f->names, name);
         size_t size = name.size + 24;
@@ -175,17 +167,40 @@ static hst_status name_value(writer *w, frame *f, const value *v) {
             *tried = (void *)(k + 1);
             break;
         }
-        wish = other;
+        *out = other;
     }
-    w->names[v->id] = wish;
+    return names_add(&f->names, name) ? HST_STATUS_OK : no_memory(w);
+}
+
+static hst_status name_value(writer *w, frame *f, const value *v) {
+    if (*w->names[v->id]) return HST_STATUS_OK;
+    const char *wish = v->name;
+    if (!*wish) {
+        char made[64];
+        snprintf(made, sizeof made, "%.40s_%d", v->producer ? v->producer->op_type : "value", v->id);
+        wish = arena_copy_string(w->scratch, made, strlen(made));
+        if (!wish) return no_memory(w);
+    }
     need_ir(w, v->type.dtype);
     if (v->constant) need_ir(w, v->constant->dtype);
-    return names_add(&f->names, name) ? HST_STATUS_OK : no_memory(w);
+    return free_name(w, f, wish, &w->names[v->id]);
+}
+
+/* Two nodes of one name in a graph are refused by ONNX Runtime; nodes without a name are not. */
+static hst_status name_nodes(writer *w, const graph *g) {
+    frame f = {.outer = NULL};
+    names_begin(&f.names, w->scratch);
+    for (const node *n = g->first; n; n = n->next) {
+        w->node_names[n->id] = "";
+        if (*n->name) HST_TRY(free_name(w, &f, n->name, &w->node_names[n->id]));
+    }
+    return HST_STATUS_OK;
 }
 
 static hst_status name_graph(writer *w, const graph *g, const frame *outer) {
     frame f = {.outer = outer};
     names_begin(&f.names, w->scratch);
+    HST_TRY(name_nodes(w, g));
     for (int i = 0; i < g->n_inputs; i++) HST_TRY(name_value(w, &f, g->inputs[i]));
     for (int i = 0; i < g->n_outputs; i++) /* these two are what a user sees: they keep their names */
         if (g->outputs[i]->graph == g) HST_TRY(name_value(w, &f, g->outputs[i]));
@@ -207,7 +222,8 @@ hst_status write_plan(writer *w) {
     const model *m = w->model;
     names_begin(&w->opsets, w->scratch);
     w->names = ARENA_ARRAY(w->scratch, const char *, (size_t)m->n_values + 1);
-    if (!w->names) return no_memory(w);
+    w->node_names = ARENA_ARRAY(w->scratch, const char *, (size_t)m->n_nodes + 1);
+    if (!w->names || !w->node_names) return no_memory(w);
     HST_TRY(mark_graph(w, m->main, NULL));
     HST_TRY(add_unused_imports(w));
     HST_TRY(find_orphans(w, m->main, NULL));

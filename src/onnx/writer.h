@@ -15,6 +15,7 @@ typedef struct writer {
     hst_error *err;
     arena *scratch;
     const char **names;      /* by value id; NULL: not written */
+    const char **node_names; /* by node id */
     const value **orphans;   /* constants that stand in no list of initializers */
     int n_orphans, orphans_capacity;
     names opsets;            /* domain -> version */
