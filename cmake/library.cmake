@@ -81,6 +81,8 @@ hasten_list(${lists}/list_tasks.c "tasks/task.h" "task_kind" task_list task_ "HS
 set(HASTEN_LISTS ${lists}/list_ops.c ${lists}/list_kernels.c ${lists}/list_passes.c ${lists}/list_archs.c
                  ${lists}/list_tasks.c)
 
+set_source_files_properties(${CMAKE_SOURCE_DIR}/src/api/process.c PROPERTIES
+                            COMPILE_DEFINITIONS HASTEN_VERSION="${PROJECT_VERSION}")
 add_library(hasten_objects OBJECT ${HASTEN_SOURCES} ${HASTEN_VEC_SOURCES} ${HASTEN_LISTS})
 target_include_directories(hasten_objects PUBLIC ${CMAKE_SOURCE_DIR}/include ${CMAKE_SOURCE_DIR}/src)
 target_link_libraries(hasten_objects PUBLIC hasten_flags ${HASTEN_LIBRARIES})

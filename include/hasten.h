@@ -294,8 +294,6 @@ typedef struct hst_model_options {
     size_t provider_count;
     const hst_operator *const *operators; /* user operators; copied */
     size_t operator_count;
-    /* Architecture (config.json's "architectures") to build from a checkpoint, where the file names none or another. */
-    const char *architecture;
     /* Where a model comes from memory: bytes of the external file `name` (as written in the model), called once a name.
      * The memory must stay until hst_model_free has freed the model. Errors: whatever it returns ends the load. */
     hst_status (*external)(void *user, const char *name, const void **data, size_t *size, hst_error *err);
