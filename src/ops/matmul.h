@@ -21,15 +21,23 @@ hst_status matmul_weights_new(const hst_tensor *b, bool transposed, const hst_al
                               hst_error *err);
 void matmul_weights_free(void *weights, const hst_allocator *a); /* NULL allowed */
 
+/* What may follow a product; name "" is none (UNARY_COPY). */
+typedef struct matmul_activation {
+    const char *name;
+    unary function;
+    float parameter[2];
+} matmul_activation;
+const matmul_activation *matmul_activation_find(const char *name); /* NULL: unknown */
+
 /* A product C = act(alpha * A' B' + bias) + residual over batches, as numpy.matmul. */
 typedef struct matmul_product {
     const hst_tensor *a, *b; /* b may be packed too */
     bool transpose_a, transpose_b;
     const matmul_weights *weights; /* NULL: b is packed panel by panel */
     float alpha;
-    const float *bias; /* [n] or NULL */
-    gemm_f32_row_fn activation;
-    const float *residual; /* like the result, or NULL */
+    const float *bias;                   /* [n] or NULL */
+    const matmul_activation *activation; /* NULL: none */
+    const float *residual;               /* like the result, or NULL */
 } matmul_product;
 
 /* The shape of the product, its error naming the node. */

@@ -52,6 +52,24 @@ void matmul_weights_free(void *weights, const hst_allocator *a) {
     memory_free(a, w, sizeof *w);
 }
 
+/* ---- activations ---- */
+
+const matmul_activation *matmul_activation_find(const char *name) {
+    static const matmul_activation known[] = {
+        {"", UNARY_COPY, {0}},
+        {"Relu", UNARY_RELU, {0}},
+        {"Gelu", UNARY_GELU, {0}},
+        {"GeluTanh", UNARY_GELU_TANH, {0}},
+        {"QuickGelu", UNARY_SWISH, {1.702f}},
+        {"Silu", UNARY_SWISH, {1}},
+        {"Tanh", UNARY_TANH, {0}},
+        {"Sigmoid", UNARY_SIGMOID, {0}},
+    };
+    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
+        if (!strcmp(known[i].name, name)) return &known[i];
+    return NULL;
+}
+
 /* ---- f32 ---- */
 
 /* NULL: no memory, err is set. */
@@ -150,7 +168,11 @@ hst_status matmul_product_f32(eval_context *c, const matmul_product *p, const ma
     j.g.b = operand(p->b, p->transpose_b && p->b->rank > 1, s->k, s->n);
     j.g.scale = p->alpha;
     j.g.bias = p->bias;
-    j.g.activation = p->activation;
+    if (p->activation && p->activation->function != UNARY_COPY) {
+        j.g.activate = kernels_get()->unary_f32;
+        j.g.function = p->activation->function;
+        j.g.parameters = p->activation->parameter;
+    }
     j.g.residual = p->residual;
     return run_job(c, &j, err);
 }

@@ -29,8 +29,10 @@ typedef struct check_case {
     int workers;
 } check_case;
 
-static inline void check_square(float *to, const float *from, int64_t n) {
-    for (int64_t i = 0; i < n; i++) to[i] = from[i] * from[i] - 0.5f;
+/* Stands for the elementwise kernel. */
+static inline void check_square(unary f, const float *p, int64_t n, const float *x, float *y) {
+    assert_int_equal(f, UNARY_SQUARE);
+    for (int64_t i = 0; i < n; i++) y[i] = x[i] * x[i] - p[0];
 }
 
 typedef struct check_job {
@@ -97,7 +99,8 @@ static inline void check_family(const gemm_f32_family *f, const check_case *c) {
     g.b = (gemm_f32_operand){memory.data, c->dtype, c->transposed ? 1 : c->n, c->transposed ? c->k : 1};
     if (c->bias) g.bias = bias.data;
     if (c->residual) g.residual = residual.data;
-    if (c->activation) g.activation = check_square;
+    const float half_one = 0.5f;
+    if (c->activation) g.activate = check_square, g.function = UNARY_SQUARE, g.parameters = &half_one;
     const size_t packed_count = (size_t)gemm_f32_packed_count(f, c->k, c->n);
     guarded packed = guarded_new(packed_count * 4);
     const int64_t panels = gemm_f32_panels(f, c->n), half = panels / 2;

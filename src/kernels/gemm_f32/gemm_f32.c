@@ -129,41 +129,53 @@ static int64_t block_rows(const gemm_f32 *g) {
     return rows / g->family->mr * g->family->mr;
 }
 
-/* All rows of [row, row + rows) against `panels` panels at b; column0 is the first panel's column. */
-static void rows_by_panels(const gemm_f32 *g, int64_t batch, const float *a, int64_t row, int64_t rows, const float *b,
-                           int64_t panels, int64_t column0) {
-    const gemm_f32_family *f = g->family;
-    const int64_t tiles = (rows + f->mr - 1) / f->mr, each = rows / tiles, more = rows % tiles;
-    const bool defer = g->activation != NULL;
-    gemm_f32_tile t = {
-        .k = g->k, .lda = g->lda, .b_stride = g->k * f->nr, .ldc = g->ldc, .scale = g->scale, .ldr = g->ldr};
-    float *c = g->c + batch * g->c_stride;
-    const float *residual = g->residual ? g->residual + batch * g->r_stride : NULL;
+void gemm_f32_rows(const gemm_f32_family *f, const gemm_f32_tile *all, int64_t rows) {
+    const int64_t tiles = (rows + f->mr - 1) / f->mr;
+    if (tiles == 0) return;
+    const int64_t each = rows / tiles, more = rows % tiles, panels = gemm_f32_panels(f, all->n);
+    gemm_f32_tile t = *all;
     for (int64_t p = 0; p < panels;) {
-        int64_t wide = 1;
-        if (tiles == 1 && f->wide[rows] && f->wide_panels[rows] <= panels - p) wide = f->wide_panels[rows];
-        const int64_t column = column0 + p * f->nr;
-        t.n = g->n - column < wide * f->nr ? g->n - column : wide * f->nr;
-        t.b = b + p * t.b_stride;
-        t.bias = g->bias ? g->bias + column : NULL;
-        int64_t r = row;
+        const bool several = tiles == 1 && f->wide[rows] && f->wide_panels[rows] <= panels - p;
+        const int64_t wide = several ? f->wide_panels[rows] : 1, column = p * f->nr;
+        t.n = all->n - column < wide * f->nr ? all->n - column : wide * f->nr;
+        t.b = all->b + p * t.b_stride;
+        t.bias = all->bias ? all->bias + column : NULL;
+        int64_t r = 0;
         for (int64_t i = 0; i < tiles; i++) {
             const int64_t height = each + (i < more);
-            t.a = a + r * g->lda;
-            t.c = c + r * g->ldc + column;
-            t.residual = residual && !defer ? residual + r * g->ldr + column : NULL;
-            (wide > 1 ? f->wide : f->tile)[height](&t);
+            t.a = all->a + r * t.lda;
+            t.c = all->c + r * t.ldc + column;
+            t.residual = all->residual ? all->residual + r * t.ldr + column : NULL;
+            (several ? f->wide : f->tile)[height](&t);
             r += height;
         }
         p += wide;
     }
-    if (!defer) return;
-    const int64_t n = g->n - column0 < panels * f->nr ? g->n - column0 : panels * f->nr;
-    for (int64_t r = row; r < row + rows; r++) {
-        float *to = c + r * g->ldc + column0;
-        g->activation(to, to, n);
-        if (residual)
-            for (int64_t j = 0; j < n; j++) to[j] += residual[r * g->ldr + column0 + j];
+}
+
+/* Rows [row, row + rows) against `panels` panels at b, the first of which is column `column`. */
+static void rows_by_panels(const gemm_f32 *g, int64_t batch, const float *a, int64_t row, int64_t rows, const float *b,
+                           int64_t panels, int64_t column) {
+    const int64_t n = g->n - column < panels * g->family->nr ? g->n - column : panels * g->family->nr;
+    const float *residual = g->residual ? g->residual + batch * g->r_stride + row * g->ldr + column : NULL;
+    float *c = g->c + batch * g->c_stride + row * g->ldc + column;
+    const gemm_f32_tile t = {.k = g->k,
+                             .a = a + row * g->lda,
+                             .lda = g->lda,
+                             .b = b,
+                             .b_stride = g->k * g->family->nr,
+                             .c = c,
+                             .ldc = g->ldc,
+                             .n = n,
+                             .scale = g->scale,
+                             .bias = g->bias ? g->bias + column : NULL,
+                             .residual = g->activate ? NULL : residual,
+                             .ldr = g->ldr};
+    gemm_f32_rows(g->family, &t, rows);
+    for (int64_t r = 0; g->activate && r < rows; r++) {
+        float *to = c + r * g->ldc;
+        g->activate(g->function, g->parameters, n, to, to);
+        for (int64_t j = 0; residual && j < n; j++) to[j] += residual[r * g->ldr + j];
     }
 }
 

@@ -16,6 +16,7 @@
 #include <stdint.h>
 
 #include "hasten.h"
+#include "kernels/elementwise/elementwise.h"
 
 /* ---- what an ISA file supplies ---- */
 
@@ -39,9 +40,6 @@ typedef struct gemm_f32_tile {
 
 typedef void (*gemm_f32_tile_fn)(const gemm_f32_tile *t);
 
-/* Elementwise, in place allowed; the bits of an element must not depend on its place. */
-typedef void (*gemm_f32_row_fn)(float *to, const float *from, int64_t n);
-
 typedef struct gemm_f32_family {
     const char *name;
     int mr; /* rows of the largest tile */
@@ -56,6 +54,9 @@ typedef struct gemm_f32_family {
 
 /* The slot holds a function that returns the family. */
 typedef const gemm_f32_family *(*gemm_f32_fn)(void);
+
+/* `rows` rows against all panels of t.n columns: t's pointers are those of the first row and column. */
+void gemm_f32_rows(const gemm_f32_family *f, const gemm_f32_tile *t, int64_t rows);
 
 /* ---- packed weights ---- */
 
@@ -98,7 +99,9 @@ typedef struct gemm_f32 {
     /* epilogue */
     float scale;
     const float *bias;
-    gemm_f32_row_fn activation;
+    unary_f32_fn *activate; /* the elementwise kernel, or NULL */
+    unary function;
+    const float *parameters;
     const float *residual; /* [batch][m, n] or NULL */
     int64_t ldr;
     /* batches: offsets in elements of a and b for each (NULL: i * stride); c and residual advance by their strides */
