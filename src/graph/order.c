@@ -23,59 +23,91 @@ static bool each_need(const node *n, const graph *scope, bool (*visit)(void *, v
     return true;
 }
 
+enum { WAITING = 0, OPEN, PLACED };
+
 typedef struct sorter {
-    int *state; /* per node id: 0 waiting, 1 placed */
-    bool ready;
+    model *model;
+    unsigned char *state; /* by node id */
+    node **stack;
+    size_t depth, capacity;
+    bool no_memory;
+    const node *cycle;
 } sorter;
 
-static bool need_placed(void *user, value *v) {
-    sorter *s = user;
-    if (v->producer && !s->state[v->producer->id]) s->ready = false;
-    return s->ready;
+static void push(sorter *s, node *n) {
+    if (s->depth == s->capacity) {
+        const hst_allocator *a = arena_allocator(s->model->arena);
+        size_t capacity = s->capacity ? 2 * s->capacity : 64;
+        node **grown = memory_alloc(a, capacity * sizeof *grown, 16);
+        if (!grown) {
+            s->no_memory = true;
+            return;
+        }
+        if (s->depth) memcpy(grown, s->stack, s->depth * sizeof *grown);
+        memory_free(a, s->stack, s->capacity * sizeof *grown);
+        s->stack = grown;
+        s->capacity = capacity;
+    }
+    s->stack[s->depth++] = n;
 }
 
-/* Repeated stable sweeps: a sorted graph, the usual case, takes one. Each sweep places at least one node. The sweeps are
- * bounded by depth of disorder, which a hostile file can make large, so the work is counted. */
-hst_status graph_sort(graph *g, hst_error *err) {
-    model *m = g->model;
-    int *state = memory_alloc(arena_allocator(m->arena), (size_t)(m->n_nodes + 1) * sizeof *state, 16);
-    if (!state) return error_no_memory(err, (size_t)m->n_nodes * sizeof *state, "sorting a graph");
-    memset(state, 0, (size_t)(m->n_nodes + 1) * sizeof *state);
-    node *waiting = g->first;
-    g->first = g->last = NULL;
-    int left = g->n_nodes;
-    long long work = 0;
-    hst_status status = HST_STATUS_OK;
-    g->n_nodes = 0;
-    while (waiting) {
-        node *later = NULL, **tail = &later;
-        int before = left;
-        for (node *n = waiting, *next; n; n = next) {
-            next = n->next;
-            sorter s = {state, true};
-            each_need(n, g, need_placed, &s);
-            work++;
-            if (s.ready) {
-                state[n->id] = 1;
-                left--;
-                graph_insert(g, n, NULL);
-            } else {
-                n->next = NULL;
-                *tail = n;
-                tail = &n->next;
-            }
-        }
-        waiting = later;
-        if (waiting && (left == before || work > 50000000)) {
-            status = node_error(waiting, err, HST_STATUS_BAD_FORMAT, "its inputs form a cycle, or are never produced");
-            while (waiting) {
-                node *next = waiting->next;
-                graph_insert(g, waiting, NULL);
-                waiting = next;
-            }
+/* Nodes that are open are those on the path to the one being looked at: needing one of them is a cycle. */
+static bool push_need(void *user, value *v) {
+    sorter *s = user;
+    if (!v->producer) return true;
+    unsigned char state = s->state[v->producer->id];
+    if (state == OPEN) s->cycle = v->producer;
+    if (state == WAITING) push(s, v->producer);
+    return !s->cycle && !s->no_memory;
+}
+
+/* Places what `n` needs, then `n`: depth first with a stack of its own, so that a long chain cannot exhaust ours. */
+static bool place(sorter *s, graph *g, node *n) {
+    push(s, n);
+    while (s->depth && !s->no_memory) {
+        node *top = s->stack[s->depth - 1];
+        if (s->state[top->id] == WAITING) {
+            s->state[top->id] = OPEN;
+            if (!each_need(top, g, push_need, s)) return false;
+        } else {
+            s->depth--;
+            if (s->state[top->id] == PLACED) continue;
+            s->state[top->id] = PLACED;
+            graph_insert(g, top, NULL);
         }
     }
-    memory_free(arena_allocator(m->arena), state, (size_t)(m->n_nodes + 1) * sizeof *state);
+    return !s->no_memory;
+}
+
+/* In the order in which the nodes stand, each after what it needs: a sorted graph stays as it is. */
+hst_status graph_sort(graph *g, hst_error *err) {
+    model *m = g->model;
+    const hst_allocator *a = arena_allocator(m->arena);
+    size_t states = (size_t)m->n_nodes + 1, count = (size_t)g->n_nodes;
+    sorter s = {.model = m, .state = memory_alloc(a, states, 16)};
+    node **order = memory_alloc(a, (count + 1) * sizeof *order, 16);
+    hst_status status = HST_STATUS_OK;
+    if (!s.state || !order) {
+        status = error_no_memory(err, count * sizeof *order, "sorting a graph");
+        goto done;
+    }
+    memset(s.state, WAITING, states);
+    count = 0;
+    for (node *n = g->first; n; n = n->next) order[count++] = n;
+    g->first = g->last = NULL;
+    g->n_nodes = 0;
+    for (size_t i = 0; i < count && status == HST_STATUS_OK; i++) {
+        if (s.state[order[i]->id] == PLACED || place(&s, g, order[i])) continue;
+        status = s.no_memory ? error_no_memory(err, count * sizeof *order, "sorting a graph")
+                             : node_error(s.cycle, err, HST_STATUS_BAD_FORMAT, "its inputs form a cycle");
+    }
+    if (status != HST_STATUS_OK) /* nothing is lost: the rest follows as it was */
+        for (size_t i = 0; i < count; i++)
+            if (s.state[order[i]->id] != PLACED) graph_insert(g, order[i], NULL);
+done:
+    memory_free(a, s.stack, s.capacity * sizeof *s.stack);
+    memory_free(a, order, ((size_t)count + 1) * sizeof *order);
+    memory_free(a, s.state, states);
     return status;
 }
 
