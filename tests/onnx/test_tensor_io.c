@@ -1,4 +1,5 @@
 /* TensorProto files, out and in. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -56,7 +57,25 @@ static void test_strings_and_damage(void **state) {
     assert_int_equal(tensor_read_pb("/nowhere.pb", NULL, &t, NULL, &err), HST_STATUS_NOT_FOUND);
 }
 
-int main(void) {
+/* With arguments, a tool for comparing with other software: IN OUT [IN OUT…]. */
+static int convert(int count, char **paths) {
+    int failed = 0;
+    for (int i = 0; i + 1 < count; i += 2) {
+        hst_error err = {0};
+        hst_tensor *t = NULL;
+        char *name = NULL;
+        hst_status status = tensor_read_pb(paths[i], NULL, &t, &name, &err);
+        if (status == HST_STATUS_OK) status = tensor_write_pb(t, name, paths[i + 1], &err);
+        if (status != HST_STATUS_OK) printf("%s: %s\n", paths[i], err.message);
+        failed += status != HST_STATUS_OK;
+        tensor_free(t);
+        free(name);
+    }
+    return failed != 0;
+}
+
+int main(int argc, char **argv) {
+    if (argc > 2) return convert(argc - 1, argv + 1);
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_round_trip), cmocka_unit_test(test_strings_and_damage)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

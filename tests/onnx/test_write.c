@@ -2,6 +2,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <setjmp.h>
@@ -185,6 +188,54 @@ static void test_refused(void **state) {
     model_free(m);
 }
 
+/* 3 GiB that are never touched: the size is found out before anything is written. */
+static void test_too_large(void **state) {
+    (void)state;
+    hst_error err = {0};
+    const int64_t size = (int64_t)3 << 30;
+    void *memory = mmap(NULL, (size_t)size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (memory == MAP_FAILED) skip();
+    model *m = build(3, NULL);
+    hst_tensor *t = NULL;
+    void *data = NULL;
+    size_t bytes = 0;
+    onnx_write_options never = {.external = ONNX_EXTERNAL_NEVER};
+    assert_int_equal(tensor_new_borrowed(HST_DTYPE_U8, 1, &size, memory, (size_t)size, NULL, &t, &err), HST_STATUS_OK);
+    assert_int_equal(model_own_tensor(m, t, &err), HST_STATUS_OK);
+    assert_non_null(graph_add_initializer(m->main, "large", t));
+    assert_int_equal(onnx_write(m, path, &never, &err), HST_STATUS_UNSUPPORTED);
+    assert_non_null(strstr(err.message, "2 GiB"));
+    assert_int_equal(onnx_write_memory(m, NULL, &data, &bytes, &err), HST_STATUS_UNSUPPORTED);
+    assert_null(data);
+    model_free(m);
+    munmap(memory, (size_t)size);
+}
+
+/* A disk that is full halfway, of the model file and of its data: what stood there stays, nothing is left behind. */
+static void test_disk_full(void **state) {
+    (void)state;
+    hst_error err = {0};
+    onnx_write_options always = {.external = ONNX_EXTERNAL_ALWAYS};
+    model *small = build(3, NULL), *large = build(50000, NULL);
+    struct rlimit was, tight;
+    assert_int_equal(onnx_write(small, path, NULL, &err), HST_STATUS_OK);
+    off_t before = size_of(path);
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &was), 0);
+    tight = was;
+    tight.rlim_cur = 65536;
+    void (*handler)(int) = signal(SIGXFSZ, SIG_IGN);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &tight), 0);
+    hst_status inside = onnx_write(large, path, NULL, &err), beside = onnx_write(large, path, &always, &err);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &was), 0);
+    signal(SIGXFSZ, handler);
+    assert_int_equal(inside, HST_STATUS_IO);
+    assert_int_equal(beside, HST_STATUS_IO);
+    assert_int_equal(size_of(path), before);
+    assert_int_equal(size_of(data_path), -1);
+    model_free(small);
+    model_free(large);
+}
+
 /* Domains that only nodes name are imported; the model's unused imports stay; "hasten" never gets out. */
 static void test_imports(void **state) {
     (void)state;
@@ -206,6 +257,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_simple),   cmocka_unit_test(test_names_made_unique), cmocka_unit_test(test_loose_constant),
         cmocka_unit_test(test_external), cmocka_unit_test(test_ir_versions),       cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_too_large), cmocka_unit_test(test_disk_full),
         cmocka_unit_test(test_imports)};
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }
