@@ -91,7 +91,9 @@ add_library(hasten SHARED $<TARGET_OBJECTS:hasten_objects>)
 target_include_directories(hasten PUBLIC $<BUILD_INTERFACE:${CMAKE_SOURCE_DIR}/include>
                                          $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
 target_link_libraries(hasten PRIVATE hasten_flags ${HASTEN_LIBRARIES})
-set_target_properties(hasten PROPERTIES VERSION ${PROJECT_VERSION} SOVERSION 0)
+set_target_properties(hasten PROPERTIES VERSION ${PROJECT_VERSION} SOVERSION 0
+                                        LINK_DEPENDS ${CMAKE_SOURCE_DIR}/cmake/hasten.map)
+target_link_options(hasten PRIVATE LINKER:--version-script=${CMAKE_SOURCE_DIR}/cmake/hasten.map)
 
 # The same objects with nothing hidden: for the tests, which reach into every room.
 add_library(hasten_internal STATIC $<TARGET_OBJECTS:hasten_objects>)

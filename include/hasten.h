@@ -468,43 +468,71 @@ HST_API hst_status hst_session_state_get(hst_session *session, const char *input
 typedef struct hst_tokenizer hst_tokenizer;
 typedef struct hst_encoding hst_encoding;
 
-/* `path`: a folder with tokenizer.json, or with vocab.txt and tokenizer_config.json; or one of these files. `a` NULL: libc.
- * Errors: NOT_FOUND, IO, BAD_FORMAT, UNSUPPORTED (names the component). Ownership: hst_tokenizer_free. */
+/* `path`: a folder with tokenizer.json, or with vocab.txt and tokenizer_config.json; or one of these files. `a` NULL:
+ * libc. Errors: NOT_FOUND, IO, BAD_FORMAT, UNSUPPORTED (names the component). Ownership: hst_tokenizer_free. */
 HST_API hst_status hst_tokenizer_load(const char *path, const hst_allocator *a, hst_tokenizer **out, hst_error *err);
+/* From the texts of a tokenizer.json and a tokenizer_config.json (NULL: none), which are not kept. */
+HST_API hst_status hst_tokenizer_load_memory(const char *json, size_t size, const char *config, size_t config_size,
+                                             const hst_allocator *a, hst_tokenizer **out, hst_error *err);
 HST_API void hst_tokenizer_free(hst_tokenizer *tokenizer);
+
+typedef enum hst_padding {
+    HST_PADDING_FILE = 0, /* what tokenizer.json asks for */
+    HST_PADDING_NONE,
+    HST_PADDING_FIXED /* to pad_length */
+} hst_padding;
 
 typedef struct hst_encode_options {
     size_t size;
     bool no_special_tokens; /* true: without [CLS], [SEP] … */
-    /* Cut to at most this many tokens, special ones included; 0: the tokenizer's own limit (its model_max_length, or the
-     * truncation that tokenizer.json asks for), SIZE_MAX: never. Of a pair the longer text is cut first. */
+    /* Cut to at most this many tokens, special ones included; 0: what tokenizer.json asks for; SIZE_MAX: never. Of a pair
+     * the longer text is cut first. */
     size_t max_length;
-    size_t stride; /* pieces cut off are kept as further windows that repeat this many tokens; see hst_encoding_windows */
+    size_t stride; /* with max_length: tokens that a further window repeats of the one before it */
+    hst_padding padding;
+    size_t pad_length;
 } hst_encode_options;
 
-/* One text, or a pair (`pair` not NULL). Invalid UTF-8 is read as U+FFFD. Errors: INVALID_ARGUMENT (max_length leaves no
- * room), NO_MEMORY. Ownership: hst_encoding_free. */
-HST_API hst_status hst_tokenizer_encode(const hst_tokenizer *tokenizer, hst_string text, const hst_string *pair,
-                                        const hst_encode_options *options, hst_encoding **out, hst_error *err);
+/* What an encode writes, and the memory it works in: one per thread of use. Ownership: hst_encoding_free. */
+HST_API hst_status hst_encoding_new(const hst_allocator *a, hst_encoding **out, hst_error *err);
 HST_API void hst_encoding_free(hst_encoding *encoding);
-HST_API size_t hst_encoding_count(const hst_encoding *e);               /* tokens */
-HST_API const int32_t *hst_encoding_ids(const hst_encoding *e);         /* [count] */
-HST_API const int32_t *hst_encoding_type_ids(const hst_encoding *e);    /* [count]: 0 first text, 1 second */
-HST_API const uint8_t *hst_encoding_special_mask(const hst_encoding *e); /* [count]: 1 for special tokens */
-/* [count][2]: first byte and byte after the last, in the text that the token comes from; 0,0 for special tokens. */
-HST_API const size_t *hst_encoding_offsets(const hst_encoding *e);
-HST_API const int32_t *hst_encoding_words(const hst_encoding *e); /* [count]: index of the word, -1 for none */
-/* Further windows of a text that was cut (stride): how many, and the i-th, which the encoding owns; NULL: there is none. */
-HST_API size_t hst_encoding_window_count(const hst_encoding *e);
-HST_API const hst_encoding *hst_encoding_window(const hst_encoding *e, size_t i);
 
-/* Text of n ids. Errors: INVALID_ARGUMENT (an id outside the vocabulary). Ownership: hst_text_free(*text). */
+/* Encodes one text, or a pair (`pair` not NULL), into `e`, whose earlier contents are lost; a text no longer than an
+ * earlier one allocates nothing. Invalid UTF-8 is read as U+FFFD. Errors: INVALID_ARGUMENT (max_length leaves no room, a
+ * text of more than 2^30 characters), NO_MEMORY: `e` then holds no tokens. */
+HST_API hst_status hst_tokenizer_encode(const hst_tokenizer *tokenizer, hst_string text, const hst_string *pair,
+                                        const hst_encode_options *options, hst_encoding *e, hst_error *err);
+/* Where a text was cut: how many windows of max_length it makes, the first included; and window i of `from` (the encoding
+ * that was encoded into) put into `out`, another one. */
+HST_API size_t hst_encoding_window_count(const hst_encoding *e);
+HST_API hst_status hst_tokenizer_window(const hst_tokenizer *tokenizer, const hst_encoding *from, size_t i,
+                                        hst_encoding *out, hst_error *err);
+
+typedef struct hst_span {
+    uint32_t begin, end; /* first, and one after the last */
+} hst_span;
+
+/* Arrays of `count` that live until the next encode into `e`. */
+HST_API size_t hst_encoding_count(const hst_encoding *e); /* tokens */
+HST_API const int32_t *hst_encoding_ids(const hst_encoding *e);
+HST_API const int32_t *hst_encoding_type_ids(const hst_encoding *e);       /* 0 first text, 1 second */
+HST_API const uint8_t *hst_encoding_attention_mask(const hst_encoding *e); /* 0 for padding */
+HST_API const uint8_t *hst_encoding_special_mask(const hst_encoding *e);   /* 1 for special tokens and padding */
+/* Where a token stands in the text that it comes from, in bytes and in code points; 0,0 for special tokens. */
+HST_API const hst_span *hst_encoding_offsets(const hst_encoding *e);
+HST_API const hst_span *hst_encoding_char_offsets(const hst_encoding *e);
+HST_API const int32_t *hst_encoding_words(const hst_encoding *e);    /* index of the word in its text, -1: none */
+HST_API const int8_t *hst_encoding_sequences(const hst_encoding *e); /* 0 first text, 1 second, -1 neither */
+
+/* Text of n ids; NUL-terminated, *size (NULL: not wanted) bytes long. Errors: INVALID_ARGUMENT (an id outside the
+ * vocabulary). Ownership: hst_text_free(*text). */
 HST_API hst_status hst_tokenizer_decode(const hst_tokenizer *tokenizer, const int32_t *ids, size_t n,
-                                        bool skip_special_tokens, char **text, hst_error *err);
-HST_API size_t hst_tokenizer_vocab_size(const hst_tokenizer *tokenizer);
-HST_API const char *hst_tokenizer_token(const hst_tokenizer *tokenizer, int32_t id);  /* NULL: no such id */
-HST_API int32_t hst_tokenizer_id(const hst_tokenizer *tokenizer, const char *token);  /* -1: no such token */
-HST_API size_t hst_tokenizer_max_length(const hst_tokenizer *tokenizer);              /* 0: it states none */
+                                        bool skip_special_tokens, char **text, size_t *size, hst_error *err);
+HST_API size_t hst_tokenizer_vocab_size(const hst_tokenizer *tokenizer);             /* tokens, added ones included */
+HST_API int32_t hst_tokenizer_id_limit(const hst_tokenizer *tokenizer);              /* the highest id + 1 */
+HST_API const char *hst_tokenizer_token(const hst_tokenizer *tokenizer, int32_t id); /* NULL: no such id */
+HST_API int32_t hst_tokenizer_id(const hst_tokenizer *tokenizer, const char *token); /* -1: no such token */
+HST_API size_t hst_tokenizer_max_length(const hst_tokenizer *tokenizer); /* that the files state; 0: none */
 
 /* ---- tasks ------------------------------------------------------------------------------------------------------ */
 

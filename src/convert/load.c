@@ -8,10 +8,7 @@
 #include "arch/arch.h"
 #include "base/file.h"
 #include "base/log.h"
-#if __has_include("onnx/onnx.h")
 #include "onnx/onnx.h"
-#define HAVE_ONNX 1
-#endif
 
 #define CONFIG_MOST ((size_t)16 << 20) /* bytes of a config.json */
 
@@ -51,7 +48,6 @@ static char *config_beside(const char *path) {
     return text;
 }
 
-#ifdef HAVE_ONNX
 /* The reader's external data callback has a sized name: the public one takes a NUL-terminated copy. */
 static hst_status external_named(void *user, const char *location, size_t size, const void **data, size_t *bytes,
                                  hst_error *err) {
@@ -79,14 +75,6 @@ static hst_status load_onnx(const char *path, const load_options *o, loaded *out
     out->config = config_beside(path);
     return HST_STATUS_OK;
 }
-#else
-static hst_status load_onnx(const char *path, const load_options *o, loaded *out, hst_error *err) {
-    (void)o;
-    (void)out;
-    (void)config_beside;
-    return error_set(err, HST_STATUS_UNSUPPORTED, path, "ONNX files are not read yet");
-}
-#endif
 
 static hst_status load_checkpoint(const char *path, const load_options *o, loaded *out, hst_error *err) {
     checkpoint *c = NULL;
@@ -154,14 +142,7 @@ hst_status load_path(const char *path, const load_options *o, loaded *out, hst_e
 
 hst_status load_memory(const void *data, size_t size, const load_options *o, loaded *out, hst_error *err) {
     memset(out, 0, sizeof *out);
-#ifdef HAVE_ONNX
     onnx_read_options r = reader_options(o);
     out->format = "onnx";
     return onnx_read_memory(data, size, "model in memory", &r, &out->model, err);
-#else
-    (void)data;
-    (void)size;
-    (void)o;
-    return error_set(err, HST_STATUS_UNSUPPORTED, NULL, "ONNX files are not read yet");
-#endif
 }
