@@ -73,8 +73,9 @@ hst_status added_split(const added_set *set, const text_line *line, added_part p
         if (p->token->rstrip)
             while (end < line->count && is_class(line, end, UNICODE_SPACE)) end++;
         if (done < begin) HST_TRY(part(user, (text_span){(uint32_t)done, (uint32_t)begin}, NULL, err));
-        HST_TRY(part(user, (text_span){(uint32_t)begin, (uint32_t)end}, p->token, err));
-        done = end;
+        /* a token of white space whose text an rstrip before it has taken is nothing */
+        if (begin < end) HST_TRY(part(user, (text_span){(uint32_t)begin, (uint32_t)end}, p->token, err));
+        if (begin <= end) done = end;
     }
     if (done >= line->count) return HST_STATUS_OK;
     return part(user, (text_span){(uint32_t)done, (uint32_t)line->count}, NULL, err);

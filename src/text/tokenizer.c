@@ -62,7 +62,7 @@ hst_status tokenizer_window(const tokenizer *t, const encoding *from, size_t win
     if (window >= count || out == from)
         return error_set(err, HST_STATUS_INVALID_ARGUMENT, "window", "window %zu of %zu", window, count);
     HST_TRY(encoding_assemble(t, k, window, out, err));
-    HST_TRY(padding_length(&k->padding, out->count, &length, err));
+    HST_TRY(padding_length(&k->padding, from->count, &length, err)); /* all windows to the width of the first */
     return encoding_pad(out, length, &k->padding, err);
 }
 
