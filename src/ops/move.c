@@ -1,4 +1,6 @@
 /* Moving elements of any dtype: what the data-movement operators share. */
+#include <string.h>
+
 #include "kernels/copy/copy.h"
 #include "ops/op.h"
 #include "tensor/convert.h"
@@ -53,6 +55,13 @@ hst_status move_out(eval_context *c, int i, hst_dtype d, int rank, const int64_t
 hst_status move_done(hst_tensor *out, void *data, hst_error *err) {
     if (packed(out->dtype)) pack(out->dtype, data, out->data, tensor_count(out));
     return out->dtype == HST_DTYPE_STRING ? tensor_own_strings(out, err) : HST_STATUS_OK;
+}
+
+hst_status move_whole(eval_context *c, int i, const hst_tensor *t, hst_error *err) {
+    hst_tensor *y;
+    HST_TRY(eval_output(c, i, t->dtype, t->rank, t->dim, &y, err));
+    if (t->bytes) memcpy(y->data, t->data, t->bytes);
+    return t->dtype == HST_DTYPE_STRING ? tensor_own_strings(y, err) : HST_STATUS_OK;
 }
 
 typedef struct copy_job {

@@ -36,6 +36,8 @@ void infer_content(infer_context *c, int out, const dim *dims, int count);
 hst_status infer_matmul(infer_context *c, const type *a, const type *b, type *out, hst_error *err);
 /* dims of the broadcast of two types; BAD_SHAPE names the node. A symbol against 1 is the symbol, against n is n. */
 hst_status infer_broadcast(infer_context *c, const type *a, const type *b, type *out, hst_error *err);
+/* For If, Loop, Scan: fills in what is not known of a subgraph's input. The graph is to be inferred again afterwards. */
+void infer_subgraph_input(graph *g, int i, const type *t);
 /* Turns a negative axis; BAD_SHAPE "axis -3 out of range for rank 2". */
 hst_status axis_normalize(const node *n, int64_t axis, int rank, int *out, hst_error *err);
 
@@ -106,6 +108,8 @@ hst_status move_out(eval_context *c, int i, hst_dtype d, int rank, const int64_t
                     hst_error *err);
 /* Packs what was written to `data`; gives strings their own bytes. */
 hst_status move_done(hst_tensor *out, void *data, hst_error *err);
+/* Output i is a copy of t. */
+hst_status move_whole(eval_context *c, int i, const hst_tensor *t, hst_error *err);
 /* kernels/copy/copy.h's copy, by the team where it is large. Strides in elements. */
 void move_copy(const eval_context *c, size_t size, int rank, const int64_t *dim, void *to, const int64_t *to_stride,
                const void *from, const int64_t *from_stride);
