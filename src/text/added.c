@@ -53,7 +53,7 @@ static bool is_class(const text_line *line, size_t at, unsigned class) {
 }
 
 hst_status added_split(const added_set *set, const text_line *line, added_part part, void *user, hst_error *err) {
-    size_t done = 0;
+    size_t done = 0, run_begin = 1, run_end = 0; /* the run of white space that an rstrip took last: not walked twice */
     for (size_t at = 0; set->count && at < line->count;) {
         uint32_t low = line->chars[at].cp & 255;
         const added_pattern *p = set->first[low / 64] >> (low % 64) & 1 ? match_at(set, line, at) : NULL;
@@ -67,11 +67,15 @@ hst_status added_split(const added_set *set, const text_line *line, added_part p
                                       (end < line->count && is_class(line, end, UNICODE_WORD))))
             continue;
         if (p->token->lstrip) {
-            while (begin > 0 && is_class(line, begin - 1, UNICODE_SPACE)) begin--;
+            while (begin > done && is_class(line, begin - 1, UNICODE_SPACE)) begin--;
             if (begin < done) begin = done;
         }
-        if (p->token->rstrip)
-            while (end < line->count && is_class(line, end, UNICODE_SPACE)) end++;
+        if (p->token->rstrip) {
+            if (end < run_begin || end > run_end)
+                for (run_begin = run_end = end; run_end < line->count && is_class(line, run_end, UNICODE_SPACE);)
+                    run_end++;
+            end = run_end;
+        }
         if (done < begin) HST_TRY(part(user, (text_span){(uint32_t)done, (uint32_t)begin}, NULL, err));
         /* a token of white space whose text an rstrip before it has taken is nothing */
         if (begin < end) HST_TRY(part(user, (text_span){(uint32_t)begin, (uint32_t)end}, p->token, err));

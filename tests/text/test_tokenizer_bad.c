@@ -117,6 +117,26 @@ static void a_missing_unknown_token_is_told(void **state) {
     encoding_free(e);
 }
 
+/* Each of a million matches would walk over all the white space round it. */
+static void white_space_is_walked_once(void **state) {
+    (void)state;
+    static const char json[] =
+        "{\"added_tokens\":[{\"content\":\" \",\"lstrip\":true,\"rstrip\":true}]," TINY_MODEL "}";
+    const size_t n = 1000000;
+    char *spaces = malloc(n);
+    tokenizer *t;
+    encoding *e = encoding_new(NULL);
+    assert_non_null(spaces);
+    memset(spaces, ' ', n);
+    assert_int_equal(load(json, sizeof json - 1, NULL, &t, NULL), 0);
+    assert_int_equal(tokenizer_encode(t, (hst_string){spaces, n}, NULL, NULL, e, NULL), 0);
+    assert_int_equal(e->count, 1);
+    assert_int_equal(e->offsets[0].end, n);
+    tokenizer_free(t);
+    encoding_free(e);
+    free(spaces);
+}
+
 /* ---- allocations ---- */
 
 typedef struct counting {
@@ -265,10 +285,15 @@ static void threads_share_a_tokenizer(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_cut_is_refused),          cmocka_unit_test(damage_is_refused),
-        cmocka_unit_test(deep_nesting_is_refused),       cmocka_unit_test(a_missing_unknown_token_is_told),
-        cmocka_unit_test(every_allocation_may_fail),     cmocka_unit_test(bert_files_allocations_may_fail),
-        cmocka_unit_test(a_text_seen_allocates_nothing), cmocka_unit_test(threads_share_a_tokenizer),
+        cmocka_unit_test(every_cut_is_refused),
+        cmocka_unit_test(damage_is_refused),
+        cmocka_unit_test(deep_nesting_is_refused),
+        cmocka_unit_test(a_missing_unknown_token_is_told),
+        cmocka_unit_test(every_allocation_may_fail),
+        cmocka_unit_test(white_space_is_walked_once),
+        cmocka_unit_test(bert_files_allocations_may_fail),
+        cmocka_unit_test(a_text_seen_allocates_nothing),
+        cmocka_unit_test(threads_share_a_tokenizer),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
