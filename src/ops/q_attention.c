@@ -196,18 +196,6 @@ static void mask_row(const attention *a, int64_t b, int64_t query, float *row) {
     for (int64_t t = s->past + query + 1; a->causal && t < total; t++) row[t] = -FLT_MAX;
 }
 
-static void softmax(float *row, int64_t n) {
-    float most = row[0], lane[16] = {0};
-    for (int64_t i = 1; i < n; i++) most = row[i] > most ? row[i] : most;
-    for (int64_t i = 0; i < n; i++) {
-        row[i] = (float)exp((double)row[i] - (double)most);
-        lane[i % 16] += row[i];
-    }
-    for (int half = 8; half; half /= 2)
-        for (int j = 0; j < half; j++) lane[j] += lane[j + half];
-    for (int64_t i = 0; i < n; i++) row[i] /= lane[0];
-}
-
 /* The two products of one sequence, all heads. */
 static void scores_of(const attention *a, int64_t b, gemm_f32 *g) {
     const shape *s = &a->s;
@@ -250,7 +238,9 @@ static void worker(void *arg, const team_context *ctx) {
         team_barrier(ctx);
         for (int64_t i = begin; i < end; i++) {
             mask_row(a, b, i % s->seq, a->scores + i * s->total);
-            softmax(a->scores + i * s->total, s->total);
+            softmax_rows row = {.x = a->scores + i * s->total, .y = a->scores + i * s->total, .rows = 1, .n = s->total};
+            row.width = s->total;
+            kernels_get()->softmax_f32(&row);
         }
         team_barrier(ctx);
         values_of(a, b, &g);
