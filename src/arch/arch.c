@@ -6,9 +6,11 @@
 #include "base/json.h"
 #include "base/text_buffer.h"
 
+/* By its whole name, or by what stands behind the family's, which the default "<Family>Model" tells. */
 static const char *find_class(const arch *a, const char *name) {
+    size_t family = strlen(a->architectures[0]) - strlen("Model");
     for (const char *const *p = a->architectures; *p; p++) {
-        if (strcmp(*p, name) == 0) return *p;
+        if (strcmp(*p, name) == 0 || strcmp(*p + family, name) == 0) return *p;
     }
     return NULL;
 }
@@ -46,7 +48,8 @@ static hst_status unsupported_class(const checkpoint *c, const arch *a, const ch
 
 /* Which arch and which of its classes; `architectures` may be absent: then the default. Configs of before 2020 have no
  * model_type: the class tells it. */
-static hst_status choose(const checkpoint *c, const arch **out, const char **class_name, hst_error *err) {
+static hst_status choose(const checkpoint *c, const char *wanted, const arch **out, const char **class_name,
+                         hst_error *err) {
     const json_t *config = checkpoint_config(c);
     const char *type = NULL, *name = NULL;
     HST_TRY(json_member_string(config, checkpoint_config_path(c), "model_type", NULL, &type, err));
@@ -66,6 +69,7 @@ static hst_status choose(const checkpoint *c, const arch **out, const char **cla
         return unsupported_type(c, what, err);
     }
     *out = a;
+    if (wanted) name = wanted;
     *class_name = name ? find_class(a, name) : a->architectures[0];
     return *class_name ? HST_STATUS_OK : unsupported_class(c, a, name, err);
 }
@@ -75,10 +79,14 @@ static void release_checkpoint(void *c) {
 }
 
 hst_status arch_build(checkpoint *c, const hst_allocator *a, model **out, hst_error *err) {
+    return arch_build_as(c, NULL, a, out, err);
+}
+
+hst_status arch_build_as(checkpoint *c, const char *architecture, const hst_allocator *a, model **out, hst_error *err) {
     const arch *chosen = NULL;
     const char *class_name = NULL;
     *out = NULL;
-    HST_TRY(choose(c, &chosen, &class_name, err));
+    HST_TRY(choose(c, architecture, &chosen, &class_name, err));
     model *m = model_new(a);
     if (!m) return error_no_memory(err, sizeof *m, "a model");
     hst_status status = model_keep(m, checkpoint_retain(c), release_checkpoint, err);

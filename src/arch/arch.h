@@ -24,5 +24,8 @@ extern const int arch_list_count;
 
 /* Finds the architecture by config.json and builds. UNSUPPORTED names what there is. */
 hst_status arch_build(checkpoint *c, const hst_allocator *a, model **out, hst_error *err);
+/* The same with another class than config.json names: "BertForMaskedLM", or without the family, "ForMaskedLM", "Model".
+ * NULL: config.json's. For checkpoints of classes that only their makers have, and for a task that the caller names. */
+hst_status arch_build_as(checkpoint *c, const char *architecture, const hst_allocator *a, model **out, hst_error *err);
 
 #endif

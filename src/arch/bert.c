@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "arch/layers.h"
+#include "base/log.h"
 
 typedef enum positions { ABSOLUTE, RELATIVE_KEY, RELATIVE_KEY_QUERY } positions;
 
@@ -193,6 +194,8 @@ static void build_head(builder *b, const config *c, const layer_inputs *in, cons
         builder_output(b, x, "last_hidden_state", HST_DTYPE_F32, 3, (dim[]){in->batch, in->sequence, c->size});
         if (builder_has(b, builder_name(b, "%spooler.dense.weight", c->prefix))) { /* saved without one by some heads */
             builder_output(b, pooler(b, c, x), "pooler_output", HST_DTYPE_F32, 2, (dim[]){in->batch, c->size});
+        } else {
+            log_write(LOG_INFO, "the checkpoint has no pooler: there is no output 'pooler_output'");
         }
     } else if (strcmp(kind, "ForSequenceClassification") == 0) {
         x = head(b, c, "classifier", pooler(b, c, x), labels);

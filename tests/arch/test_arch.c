@@ -174,6 +174,28 @@ static void configs(void **state) {
             "'distilbert.transformer.layer.0.attention.q_lin.bias' [4]");
 }
 
+static void another_class(void **state) {
+    (void)state;
+    static const char *const names[] = {"BertForTokenClassification", "ForTokenClassification", "BertModel", "Model"};
+    checkpoint *c = NULL;
+    hst_error err = {0};
+    assert_int_equal(checkpoint_open(DATA "bert_sequence_classification", NULL, &c, &err), HST_STATUS_OK);
+    for (int i = 0; i < 4; i++) {
+        model *m = NULL;
+        if (arch_build_as(c, names[i], NULL, &m, &err) != HST_STATUS_OK) fail_msg("%s", err.message);
+        assert_string_equal(m->main->outputs[0]->name, i < 2 ? "logits" : "last_hidden_state");
+        assert_int_equal(m->main->outputs[0]->type.rank, 3);
+        assert_int_equal(m->main->n_outputs, i < 2 ? 1 : 2);
+        model_free(m);
+    }
+    model *m = NULL;
+    assert_int_equal(arch_build_as(c, "DistilBertModel", NULL, &m, &err), HST_STATUS_UNSUPPORTED);
+    assert_int_equal(arch_build_as(c, "ForMaskedLM", NULL, &m, &err), HST_STATUS_BAD_FORMAT);
+    assert_non_null(strstr(err.message, "'cls.predictions.bias' [40]"));
+    assert_null(m);
+    checkpoint_free(c);
+}
+
 static void count_messages(void *user, hst_log_level level, const char *message) {
     (void)level;
     if (strstr(message, "not use")) ++*(int *)user;
@@ -243,9 +265,8 @@ static void the_list(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(the_list),       cmocka_unit_test(graph_is_as_promised),
-        cmocka_unit_test(configs),        cmocka_unit_test(unused_weights_are_told),
-        cmocka_unit_test(without_memory),
+        cmocka_unit_test(the_list),      cmocka_unit_test(graph_is_as_promised),    cmocka_unit_test(configs),
+        cmocka_unit_test(another_class), cmocka_unit_test(unused_weights_are_told), cmocka_unit_test(without_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
