@@ -1,0 +1,134 @@
+/* hasten bench: how long a model takes, by the usual protocol: 50 warm-ups, 1,000 timed runs. */
+#include <getopt.h>
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "bench.h"
+#include "cli.h"
+
+static const char sentence[] = "I am learning how to accelerate the inference of a language model using Huggingface's "
+                               "Optimum. I am thinking if it "
+                               "can bring some performance gain. I hope it does.";
+
+typedef struct bench_options {
+    const char *model, *task, *size, *text;
+    long long threads, warmups, runs;
+    bool json;
+} bench_options;
+
+static int compare(const void *a, const void *b) {
+    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+    return x < y ? -1 : x > y;
+}
+
+/* The time below which `share` of the sorted runs lie (nearest rank), in milliseconds. */
+static double percentile(const uint64_t *sorted, size_t n, double share) {
+    size_t rank = (size_t)(share * (double)n + 0.999999);
+    return (double)sorted[rank ? rank - 1 : 0] / 1e6;
+}
+
+static json_t *report(const bench_options *o, const bench_subject *s, uint64_t *times, size_t n) {
+    double sum = 0;
+    for (size_t i = 0; i < n; i++) sum += (double)times[i];
+    qsort(times, n, sizeof *times, compare);
+    double mean = sum / (double)n / 1e6;
+    return json_pack("{s:s, s:s, s:i, s:I, s:I, s:I, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f}", "model", o->model,
+                     "input", s->description, "threads", hst_threads_get(), "tokens", (json_int_t)s->tokens, "warmups",
+                     (json_int_t)o->warmups, "runs", (json_int_t)n, "mean_ms", mean, "p50_ms",
+                     percentile(times, n, 0.5), "p90_ms", percentile(times, n, 0.9), "p99_ms",
+                     percentile(times, n, 0.99), "min_ms", (double)times[0] / 1e6, "tokens_per_s",
+                     (double)s->tokens / mean * 1e3, "load_ms", (double)s->load_ns / 1e6, "first_ms",
+                     (double)s->first_ns / 1e6, "peak_memory_mb", bench_peak_memory() / 1e6);
+}
+
+static void print_report(const json_t *r) {
+    static const struct {
+        const char *key, *title, *unit;
+    } rows[] = {{"mean_ms", "mean", "ms"}, {"p50_ms", "p50", "ms"},         {"p90_ms", "p90", "ms"},
+                {"p99_ms", "p99", "ms"},   {"min_ms", "min", "ms"},         {"tokens_per_s", "tokens/s", ""},
+                {"load_ms", "load", "ms"}, {"first_ms", "first run", "ms"}, {"peak_memory_mb", "peak memory", "MB"}};
+    printf("%s\n%s, %d threads, %lld warm-ups, %lld runs\n", json_string_value(json_object_get(r, "model")),
+           json_string_value(json_object_get(r, "input")), (int)json_integer_value(json_object_get(r, "threads")),
+           (long long)json_integer_value(json_object_get(r, "warmups")),
+           (long long)json_integer_value(json_object_get(r, "runs")));
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        printf("  %-12s %10.3f %s\n", rows[i].title, json_real_value(json_object_get(r, rows[i].key)), rows[i].unit);
+}
+
+static hst_status measure(const bench_options *o, bench_subject *s, hst_error *err) {
+    uint64_t *times = malloc((size_t)o->runs * sizeof *times);
+    if (!times) {
+        err->code = HST_STATUS_NO_MEMORY;
+        return err->code;
+    }
+    hst_status status = bench_once(s, &s->first_ns, err);
+    for (long long i = 0; i < o->warmups && status == HST_STATUS_OK; i++) status = bench_once(s, &times[0], err);
+    for (long long i = 0; i < o->runs && status == HST_STATUS_OK; i++) status = bench_once(s, &times[i], err);
+    if (status == HST_STATUS_OK) {
+        json_t *r = report(o, s, times, (size_t)o->runs);
+        if (r && o->json) {
+            json_dumpf(r, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(6));
+            putchar('\n');
+        } else if (r)
+            print_report(r);
+        json_decref(r);
+    }
+    free(times);
+    return status;
+}
+
+static int parse(int argc, char **argv, bench_options *o) {
+    static const struct option options[] = {
+        {"model", 1, 0, 'm'}, {"task", 1, 0, 't'},    {"size", 1, 0, 's'}, {"threads", 1, 0, 'n'},
+        {"runs", 1, 0, 'r'},  {"warmups", 1, 0, 'w'}, {"json", 0, 0, 'j'}, {0}};
+    opterr = 0;
+    optind = 1;
+    for (int c; (c = getopt_long(argc, argv, "m:", options, NULL)) != -1;) {
+        bool ok = c != '?';
+        if (c == 'm') o->model = optarg;
+        if (c == 't') o->task = optarg;
+        if (c == 's') o->size = optarg;
+        if (c == 'n') ok = cli_number(optarg, 1, 256, false, &o->threads);
+        if (c == 'r') ok = cli_number(optarg, 1, 100000000, true, &o->runs);
+        if (c == 'w') ok = cli_number(optarg, 0, 100000000, true, &o->warmups);
+        if (c == 'j') o->json = true;
+        if (!ok) return cli_usage("bench", "'%s' is no option, or no value of it", argv[optind - 1]);
+    }
+    if (argc - optind > 1) return cli_usage("bench", "takes one text");
+    if (optind < argc) o->text = argv[optind];
+    return 0;
+}
+
+static int run(int argc, char **argv) {
+    bench_options o = {.model = cli_embedded_model(), .text = sentence, .warmups = 50, .runs = 1000};
+    int code = parse(argc, argv, &o);
+    if (code) return code;
+    hst_error err = {0};
+    bench_subject subject = {0};
+    if (o.threads) hst_threads_set((int)o.threads);
+    hst_status status = o.size ? bench_open_size(&subject, o.model, o.size, &err)
+                               : bench_open_text(&subject, o.model, o.task, o.text, &err);
+    if (status == HST_STATUS_OK) status = measure(&o, &subject, &err);
+    bench_close(&subject);
+    if (status == HST_STATUS_INVALID_ARGUMENT && o.size) return cli_usage("bench", "%s", err.message);
+    return status == HST_STATUS_OK ? EXIT_SUCCESS : cli_failed(&err);
+}
+
+HST_COMMAND(bench) = {
+    .name = "bench",
+    .summary = "time a model: 50 warm-ups, 1,000 runs",
+    .order = 5,
+    .run = run,
+    .help = "usage: hasten bench [OPTION…] [TEXT]\n\n"
+            "Times a task on one text, tokenizer included (default: the reference sentence on the embedded model), or\n"
+            "with --size a model alone on made-up token ids.\n\n"
+            "  -m, --model MODEL  as for `hasten run`\n"
+            "      --task TASK    as for `hasten run`\n"
+            "      --size BxS     batch and sequence length, such as 1x128; or a list of lengths, such as 6,9,12: one\n"
+            "                     batch, padded to the longest\n"
+            "      --threads N    default: what affinity mask and CPU quota allow\n"
+            "      --warmups N    default 50\n"
+            "      --runs N       default 1000\n"
+            "      --json         the report as JSON\n\n"
+            "Reports mean, p50, p90, p99, min, tokens/s, load time, first run, peak memory of the process.\n"};

@@ -1,0 +1,109 @@
+/* hasten list: what this build knows. */
+#include <getopt.h>
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cli.h"
+
+#define COLUMNS_MOST 12
+
+static void to_text(const json_t *v, char *to, size_t size) {
+    if (json_is_string(v))
+        snprintf(to, size, "%s", json_string_value(v));
+    else if (json_is_integer(v))
+        snprintf(to, size, "%lld", (long long)json_integer_value(v));
+    else if (json_is_boolean(v))
+        snprintf(to, size, "%s", json_is_true(v) ? "yes" : "");
+    else if (json_is_array(v)) {
+        size_t at = 0;
+        const json_t *item;
+        size_t i;
+        *to = '\0';
+        json_array_foreach((json_t *)v, i, item) {
+            if (json_is_string(item) && at < size)
+                at += (size_t)snprintf(to + at, size - at, "%s%s", i ? ", " : "", json_string_value(item));
+        }
+    } else
+        *to = '\0';
+}
+
+/* A table whose columns are the keys of the first object. */
+static void print_table(const json_t *rows) {
+    const char *keys[COLUMNS_MOST], *key;
+    int widths[COLUMNS_MOST] = {0}, n = 0;
+    json_t *value, *row;
+    size_t i;
+    char text[512];
+    json_object_foreach(json_array_get(rows, 0), key, value) {
+        if (n < COLUMNS_MOST) keys[n++] = key;
+    }
+    for (int k = 0; k < n; k++) widths[k] = (int)strlen(keys[k]);
+    json_array_foreach((json_t *)rows, i, row) {
+        for (int k = 0; k < n; k++) {
+            to_text(json_object_get(row, keys[k]), text, sizeof text);
+            int columns = cli_text_columns(text, strlen(text));
+            if (columns > widths[k]) widths[k] = columns;
+        }
+    }
+    for (int k = 0; k < n; k++) printf("%-*s%s", k + 1 < n ? widths[k] : 0, keys[k], k + 1 < n ? "  " : "\n");
+    json_array_foreach((json_t *)rows, i, row) {
+        for (int k = 0; k < n; k++) {
+            to_text(json_object_get(row, keys[k]), text, sizeof text);
+            if (k + 1 < n) {
+                cli_print_cut(stdout, text, strlen(text), widths[k], true);
+                fputs("  ", stdout);
+            } else
+                puts(text);
+        }
+    }
+}
+
+/* Keeps only rows that have something in `key`. */
+static void keep_with(json_t *rows, const char *key) {
+    for (size_t i = json_array_size(rows); i-- > 0;) {
+        const char *text = json_string_value(json_object_get(json_array_get(rows, i), key));
+        if (!text || !*text) json_array_remove(rows, i);
+    }
+}
+
+static int run(int argc, char **argv) {
+    static const struct option options[] = {{"json", 0, 0, 'j'}, {"gaps", 0, 0, 'g'}, {0}};
+    bool as_json = false, gaps = false;
+    opterr = 0;
+    optind = 1;
+    for (int c; (c = getopt_long(argc, argv, "", options, NULL)) != -1;) {
+        if (c == '?') return cli_usage("list", "'%s' is no option", argv[optind - 1]);
+        as_json |= c == 'j';
+        gaps |= c == 'g';
+    }
+    if (argc - optind != 1) return cli_usage("list", "say what to list: ops, kernels, passes, archs or tasks");
+    hst_error err = {0};
+    char *text;
+    if (hst_list_json(argv[optind], &text, &err) != HST_STATUS_OK) {
+        if (err.code != HST_STATUS_NOT_FOUND) return cli_failed(&err);
+        return cli_usage("list", "there is no list '%s'", argv[optind]);
+    }
+    json_t *rows = json_loads(text, 0, NULL);
+    if (rows && gaps) keep_with(rows, "gaps");
+    if (as_json && rows) {
+        json_dumpf(rows, stdout, JSON_INDENT(2));
+        putchar('\n');
+    } else if (json_is_array(rows) && json_array_size(rows))
+        print_table(rows);
+    json_decref(rows);
+    hst_text_free(text);
+    return EXIT_SUCCESS;
+}
+
+HST_COMMAND(list) = {.name = "list",
+                     .summary = "list operators, kernels, passes, architectures, tasks",
+                     .order = 6,
+                     .run = run,
+                     .help = "usage: hasten list ops|kernels|passes|archs|tasks [--json] [--gaps]\n\n"
+                             "  ops      operators with the versions covered; --gaps: only those with a named gap\n"
+                             "  kernels  every kernel, and which are chosen on this CPU (HST_CPU=<level> lowers it)\n"
+                             "  passes   rewrites of the graph, in order\n"
+                             "  archs    model architectures that are built from a checkpoint\n"
+                             "  tasks    tasks and their aliases\n"};

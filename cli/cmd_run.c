@@ -1,0 +1,219 @@
+/* hasten run: texts in, answers out. */
+#include <errno.h>
+#include <getopt.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cli.h"
+#include "texts.h"
+
+#define CHUNK 2048 /* texts read, sorted by length and answered together */
+
+typedef struct run_options {
+    const char *model, *task, *device, *column;
+    long long threads, batch_tokens, top_k, max_length;
+    texts_format input;
+    int table; /* -1: as the output is a terminal or not */
+} run_options;
+
+typedef struct printer {
+    bool table;
+    int width;
+    size_t answered, expected; /* expected 0: not known */
+    bool progress;
+} printer;
+
+static void print_row(const printer *p, const char *label, double score, const char *text, size_t size) {
+    printf("%-16s %6.4f  ", label, score);
+    cli_print_cut(stdout, text, size, p->width > 50 ? p->width - 26 : 40, false);
+    putchar('\n');
+}
+
+static bool print_table(const printer *p, const hst_result *result, size_t i, hst_string text) {
+    size_t n = hst_result_answer_count(result, i);
+    for (size_t k = 0; k < n; k++) {
+        const hst_answer *a = hst_result_answer(result, i, k);
+        print_row(p, a->label, (double)a->score, k ? "" : text.data, k ? 0 : text.size);
+    }
+    return n > 0;
+}
+
+static hst_status print_results(const printer *p, const hst_result *result, const texts_chunk *c, hst_error *err) {
+    for (size_t i = 0; i < c->n; i++) {
+        char *json;
+        if (p->table && print_table(p, result, i, c->texts[i])) continue;
+        hst_status status = hst_result_json(result, i, &json, err);
+        if (status != HST_STATUS_OK) return status;
+        puts(json);
+        hst_text_free(json);
+    }
+    return HST_STATUS_OK;
+}
+
+static void show_progress(void *user, size_t done, size_t total) {
+    const printer *p = user;
+    (void)total;
+    if (!p->progress) return;
+    fprintf(stderr, "\r%zu texts ", p->answered + done);
+    fflush(stderr);
+}
+
+static hst_status answer(hst_task *task, texts_chunk *c, printer *p, hst_error *err) {
+    hst_run_options run = HST_INIT(hst_run_options);
+    hst_result *result;
+    run.cancel = cli_cancel_flag();
+    run.progress = show_progress;
+    run.progress_user = p;
+    for (size_t i = 0; c->any_pair && i < c->n; i++)
+        if (!c->pairs[i].data) c->pairs[i] = (hst_string){NULL, 0};
+    hst_status status = hst_task_run_texts(task, c->n, c->texts, c->any_pair ? c->pairs : NULL, &run, &result, err);
+    if (status != HST_STATUS_OK) return status;
+    if (p->progress) fputs("\r\033[K", stderr);
+    status = print_results(p, result, c, err);
+    hst_result_free(result);
+    p->answered += c->n;
+    return status;
+}
+
+static hst_status answer_stream(hst_task *task, const run_options *o, FILE *from, printer *p, hst_error *err) {
+    texts_reader reader = {.from = from, .name = "standard input", .format = o->input, .column = o->column};
+    texts_chunk chunk = {0};
+    hst_status status;
+    while ((status = texts_read(&reader, &chunk, CHUNK, err)) == HST_STATUS_OK && chunk.n > 0) {
+        if ((status = answer(task, &chunk, p, err)) != HST_STATUS_OK) break;
+        fflush(stdout);
+        p->progress = isatty(STDERR_FILENO) && !isatty(STDOUT_FILENO);
+    }
+    texts_chunk_free(&chunk);
+    texts_reader_free(&reader);
+    return status;
+}
+
+static hst_status answer_arguments(hst_task *task, char **texts, int n, printer *p, hst_error *err) {
+    texts_chunk chunk = {.n = (size_t)n, .capacity = (size_t)n};
+    chunk.texts = calloc((size_t)n, sizeof *chunk.texts);
+    if (!chunk.texts) {
+        err->code = HST_STATUS_NO_MEMORY;
+        return HST_STATUS_NO_MEMORY;
+    }
+    for (int i = 0; i < n; i++) chunk.texts[i] = (hst_string){texts[i], strlen(texts[i])};
+    hst_status status = answer(task, &chunk, p, err);
+    free(chunk.texts);
+    return status;
+}
+
+static int parse(int argc, char **argv, run_options *o) {
+    enum { TASK = 256, DEVICE, THREADS, BATCH, TOP, LENGTH, INPUT, COLUMN, FORMAT };
+    static const struct option options[] = {{"model", 1, 0, 'm'},
+                                            {"task", 1, 0, TASK},
+                                            {"device", 1, 0, DEVICE},
+                                            {"threads", 1, 0, THREADS},
+                                            {"batch-tokens", 1, 0, BATCH},
+                                            {"top-k", 1, 0, TOP},
+                                            {"max-length", 1, 0, LENGTH},
+                                            {"input", 1, 0, INPUT},
+                                            {"column", 1, 0, COLUMN},
+                                            {"format", 1, 0, FORMAT},
+                                            {0}};
+    static const char *const inputs[] = {"auto", "text", "jsonl", "csv"};
+    opterr = 0;
+    optind = 1;
+    for (int c; (c = getopt_long(argc, argv, "m:", options, NULL)) != -1;) {
+        bool ok = true;
+        switch (c) {
+        case 'm':
+            o->model = optarg;
+            break;
+        case TASK:
+            o->task = optarg;
+            break;
+        case DEVICE:
+            o->device = optarg;
+            break;
+        case COLUMN:
+            o->column = optarg;
+            break;
+        case THREADS:
+            ok = cli_number(optarg, 1, 256, false, &o->threads);
+            break;
+        case BATCH:
+            ok = cli_number(optarg, 1, 1 << 24, true, &o->batch_tokens);
+            break;
+        case TOP:
+            ok = strcmp(optarg, "all") == 0 ? (o->top_k = -1) : cli_number(optarg, 1, 1 << 20, false, &o->top_k);
+            break;
+        case LENGTH:
+            ok = cli_number(optarg, 1, 1 << 24, true, &o->max_length);
+            break;
+        case INPUT:
+            ok = false;
+            for (int i = 0; i < 4; i++)
+                if (strcmp(optarg, inputs[i]) == 0) o->input = (texts_format)i, ok = true;
+            break;
+        case FORMAT:
+            ok = strcmp(optarg, "table") == 0 || strcmp(optarg, "jsonl") == 0;
+            o->table = optarg[0] == 't';
+            break;
+        default:
+            return cli_usage("run", "'%s' is no option, or lacks its value", argv[optind - 1]);
+        }
+        if (!ok) return cli_usage("run", "'%s' is not a value of this option", optarg);
+    }
+    return 0;
+}
+
+static int run(int argc, char **argv) {
+    run_options o = {.device = "cpu", .table = -1};
+    int code = parse(argc, argv, &o);
+    if (code) return code;
+    bool stream = optind < argc && strcmp(argv[optind], "-") == 0;
+    if (optind == argc && isatty(STDIN_FILENO)) return cli_usage("run", "no text given");
+    if (optind == argc) stream = true;
+    if (stream && argc - optind > 1) return cli_usage("run", "'-' (standard input) and texts do not go together");
+    if (!o.model) o.model = cli_embedded_model();
+    if (!*o.model) return cli_usage("run", "the embedded model was not found: set HASTEN_MODELS, or name one with -m");
+
+    hst_error err = {0};
+    hst_task *task;
+    hst_model_options model = HST_INIT(hst_model_options);
+    hst_task_options options = HST_INIT(hst_task_options);
+    model.providers = &o.device;
+    model.provider_count = 1;
+    options.model = &model;
+    options.batch_tokens = (size_t)o.batch_tokens;
+    options.top_k = (int)o.top_k;
+    options.max_length = (size_t)o.max_length;
+    if (o.threads) hst_threads_set((int)o.threads);
+    if (hst_task_open(o.model, o.task, &options, &task, &err) != HST_STATUS_OK) return cli_failed(&err);
+
+    printer p = {.width = cli_terminal_width(stdout)};
+    p.table = o.table >= 0 ? o.table : p.width > 0;
+    hst_status status = stream ? answer_stream(task, &o, stdin, &p, &err)
+                               : answer_arguments(task, argv + optind, argc - optind, &p, &err);
+    hst_task_free(task);
+    return status == HST_STATUS_OK ? EXIT_SUCCESS : cli_failed(&err);
+}
+
+HST_COMMAND(run) = {
+    .name = "run",
+    .summary = "answer texts: classify, embed …",
+    .order = 0,
+    .run = run,
+    .help = "usage: hasten run [OPTION…] TEXT…      answers the texts\n"
+            "       hasten run [OPTION…] -          answers standard input\n\n"
+            "  -m, --model MODEL    checkpoint folder, .onnx file, or a folder with one; default: the embedded\n"
+            "                       sentiment model\n"
+            "      --task TASK      default: what the model's config says; `hasten list tasks`\n"
+            "      --device NAME    cpu (default)\n"
+            "      --threads N      default: what affinity mask and CPU quota allow\n"
+            "      --batch-tokens N at most this many tokens a run (default: chosen)\n"
+            "      --max-length N   cut texts to this many tokens\n"
+            "      --top-k N|all    answers a text (default: the task's)\n"
+            "      --input FORMAT   of standard input: auto (default), text (one a line), jsonl, csv\n"
+            "      --column NAME    JSON key or CSV column of the text (default: text, sentence, first column);\n"
+            "                       a second text is read from text_pair or pair\n"
+            "      --format FORMAT  table (default on a terminal) or jsonl (default elsewhere)\n\n"
+            "JSON Lines: one object a text, in the order of the input.\n"
+            "  hasten run \"What a wonderful film.\"\n"
+            "  hasten run -m ./minilm --task sentence-embedding - < lines.txt > vectors.jsonl\n"};

@@ -1,0 +1,135 @@
+/* What the commands share: messages, numbers, the embedded model, text on terminals. */
+#include <errno.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <utf8proc.h>
+
+#include "cli.h"
+
+int cli_failed(const hst_error *err) {
+    const char *message = *err->message ? err->message : hst_status_name(err->code);
+    bool named = *err->object && !strstr(message, err->object);
+    fprintf(stderr, "hasten: %s%s%s\n", named ? err->object : "", named ? ": " : "", message);
+    return EXIT_FAILED;
+}
+
+int cli_usage(const char *command_name, const char *format, ...) {
+    va_list args;
+    fprintf(stderr, "hasten %s: ", command_name);
+    va_start(args, format);
+    vfprintf(stderr, format, args);
+    va_end(args);
+    fprintf(stderr, "; see `hasten %s --help`\n", command_name);
+    return EXIT_USAGE;
+}
+
+bool cli_number(const char *text, long long low, long long high, bool units, long long *out) {
+    char *end;
+    errno = 0;
+    long long x = strtoll(text, &end, 10), unit = 1;
+    if (end == text || errno) return false;
+    if (units && *end && !end[1]) {
+        unit = *end == 'k' ? 1000 : *end == 'M' ? 1000000 : *end == 'G' ? 1000000000 : 0;
+        end++;
+    }
+    if (*end || unit == 0 || __builtin_mul_overflow(x, unit, &x) || x < low || x > high) return false;
+    *out = x;
+    return true;
+}
+
+static bool is_model(const char *folder) {
+    char path[PATH_MAX];
+    struct stat s;
+    return snprintf(path, sizeof path, "%s/config.json", folder) < (int)sizeof path && stat(path, &s) == 0;
+}
+
+const char *cli_embedded_model(void) {
+    static char found[PATH_MAX];
+    static const char *const places[] = {"share/hasten/models/sentiment", "models/sentiment"};
+    const char *named = getenv("HASTEN_MODELS");
+    char program[PATH_MAX];
+    if (named && snprintf(found, sizeof found, "%s/sentiment", named) < (int)sizeof found && is_model(found))
+        return found;
+    ssize_t n = readlink("/proc/self/exe", program, sizeof program - 1);
+    if (n <= 0) return "";
+    program[n] = '\0';
+    /* Installed: <prefix>/bin/hasten; built: <project>/build/<preset>/cli/hasten. */
+    for (int up = 0; up < 4; up++) {
+        char *slash = strrchr(program, '/');
+        if (!slash) break;
+        *slash = '\0';
+        for (size_t i = 0; i < sizeof places / sizeof *places; i++)
+            if (snprintf(found, sizeof found, "%s/%s", program, places[i]) < (int)sizeof found && is_model(found))
+                return found;
+    }
+    return "";
+}
+
+/* Decodes one character; invalid bytes count as one column each. */
+static int next_character(const char *text, size_t size, int *columns) {
+    utf8proc_int32_t c;
+    utf8proc_ssize_t n = utf8proc_iterate((const utf8proc_uint8_t *)text, (utf8proc_ssize_t)size, &c);
+    if (n <= 0) {
+        *columns = 1;
+        return 1;
+    }
+    *columns = c < 0x20 || c == 0x7f ? 1 : utf8proc_charwidth(c);
+    return (int)n;
+}
+
+int cli_text_columns(const char *text, size_t size) {
+    int total = 0;
+    for (size_t at = 0; at < size;) {
+        int columns;
+        at += (size_t)next_character(text + at, size - at, &columns);
+        total += columns;
+    }
+    return total;
+}
+
+int cli_terminal_width(FILE *stream) {
+    struct winsize w;
+    if (!isatty(fileno(stream))) return 0;
+    return ioctl(fileno(stream), TIOCGWINSZ, &w) == 0 && w.ws_col > 0 ? w.ws_col : 80;
+}
+
+void cli_print_cut(FILE *to, const char *text, size_t size, int columns, bool pad) {
+    bool cut = cli_text_columns(text, size) > columns;
+    int most = cut ? columns - 1 : columns, used = 0;
+    for (size_t at = 0; at < size;) {
+        int width, n = next_character(text + at, size - at, &width);
+        if (used + width > most) break;
+        unsigned char first = (unsigned char)text[at];
+        if (n == 1 && (first < 0x20 || first >= 0x7f))
+            fputc(' ', to);
+        else
+            fwrite(text + at, 1, (size_t)n, to);
+        used += width;
+        at += (size_t)n;
+    }
+    if (cut && columns > 0) {
+        fputs("…", to);
+        used++;
+    }
+    for (; pad && used < columns; used++) fputc(' ', to);
+}
+
+static int cancelled;
+
+static void on_interrupt(int signal_number) {
+    (void)signal_number;
+    hst_cancel(&cancelled);
+}
+
+const int *cli_cancel_flag(void) {
+    struct sigaction action = {.sa_handler = on_interrupt, .sa_flags = (int)SA_RESETHAND};
+    sigemptyset(&action.sa_mask);
+    sigaction(SIGINT, &action, NULL);
+    return &cancelled;
+}

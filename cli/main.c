@@ -1,0 +1,76 @@
+/* `hasten`: finds the command and runs it. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli.h"
+
+static void print_help(FILE *to) {
+    fprintf(to, "hasten runs trained Transformers: a checkpoint or an ONNX file goes in, an answer comes out.\n\n"
+                "usage: hasten COMMAND [OPTION…] [ARGUMENT…]\n\n");
+    for (int order = 0; order < 100; order++)
+        for (int i = 0; i < all_commands_count; i++)
+            if (all_commands[i]->order == order)
+                fprintf(to, "  %-10s %s\n", all_commands[i]->name, all_commands[i]->summary);
+    fprintf(to, "\n`hasten COMMAND --help` explains a command. Try: hasten run \"What a wonderful film.\"\n"
+                "Exit codes: 0 done, 1 failed, 2 wrong usage.\n");
+}
+
+static const command *find(const char *name) {
+    for (int i = 0; i < all_commands_count; i++)
+        if (strcmp(all_commands[i]->name, name) == 0) return all_commands[i];
+    return NULL;
+}
+
+/* --help is an option of every command, wherever it stands before "--". */
+static bool wants_help(int argc, char **argv) {
+    for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++)
+        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) return true;
+    return false;
+}
+
+static void log_to_stderr(void *user, hst_log_level level, const char *message) {
+    static const char *const names[] = {"error", "warning", "info", "debug"};
+    (void)user;
+    fprintf(stderr, "hasten: %s: %s\n", names[level], message);
+}
+
+static void start_log(void) {
+    static const char *const names[] = {"error", "warning", "info", "debug"};
+    const char *wanted = getenv("HASTEN_LOG");
+    hst_log_level level = HST_LOG_WARNING;
+    for (int i = 0; wanted && i < 4; i++)
+        if (strcmp(wanted, names[i]) == 0) level = (hst_log_level)i;
+    hst_log_set(log_to_stderr, NULL, level);
+}
+
+int main(int argc, char **argv) {
+    if (argc < 2 || strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
+        print_help(argc < 2 ? stderr : stdout);
+        return argc < 2 ? EXIT_USAGE : EXIT_SUCCESS;
+    }
+    if (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "-V") == 0) {
+        printf("hasten %s\n", hst_version());
+        return EXIT_SUCCESS;
+    }
+    if (strcmp(argv[1], "help") == 0 && argc == 3) {
+        static char help[] = "--help";
+        argv[1] = argv[2];
+        argv[2] = help;
+    }
+    const command *c = find(argv[1]);
+    if (!c) {
+        fprintf(stderr, "hasten: there is no command '%s'; `hasten --help` lists them\n", argv[1]);
+        return EXIT_USAGE;
+    }
+    if (wants_help(argc - 1, argv + 1)) {
+        fputs(c->help, stdout);
+        return EXIT_SUCCESS;
+    }
+    start_log();
+    int code = c->run(argc - 1, argv + 1);
+    if (fflush(stdout) != 0 || ferror(stdout)) {
+        fprintf(stderr, "hasten: the output could not be written\n");
+        return code ? code : EXIT_FAILED;
+    }
+    return code;
+}

@@ -1,0 +1,101 @@
+#!/bin/sh
+# The command from outside: output, exit codes, help. usage: test_cli.sh HASTEN PROJECT
+hasten=$1
+export HASTEN_MODELS=$2/models
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+cd "$scratch" || exit 1
+bad=0
+count=0
+
+# expect WHAT CODE PATTERN COMMAND…: the exit code, and a line of standard output or error that matches.
+expect() {
+    what=$1 code=$2 pattern=$3
+    shift 3
+    count=$((count + 1))
+    "$@" >out 2>err </dev/null
+    got=$?
+    if [ "$got" != "$code" ]; then
+        echo "FAILED $what: exit code $got, not $code"; cat out err; bad=$((bad + 1))
+    elif ! cat out err | grep -q -- "$pattern"; then
+        echo "FAILED $what: nothing matches '$pattern'"; cat out err; bad=$((bad + 1))
+    fi
+}
+
+# expect_input WHAT INPUT PATTERN COMMAND…: the same with standard input, exit code 0.
+expect_input() {
+    what=$1 input=$2 pattern=$3
+    shift 3
+    count=$((count + 1))
+    if ! printf "$input" | "$@" >out 2>err || ! tr '\n' '|' <out | grep -q -- "$pattern"; then
+        echo "FAILED $what: nothing matches '$pattern'"; cat out err; bad=$((bad + 1))
+    fi
+}
+
+expect "no command" 2 "usage: hasten" "$hasten"
+expect "help" 0 "usage: hasten" "$hasten" --help
+expect "version" 0 "^hasten [0-9]" "$hasten" --version
+expect "unknown command" 2 "no command 'walk'" "$hasten" walk
+for command in run export inspect tokenize bench list; do
+    expect "$command --help" 0 "usage: hasten $command" "$hasten" "$command" --help
+    lines=$("$hasten" "$command" --help | wc -l)
+    columns=$("$hasten" "$command" --help | wc -L)
+    if [ "$lines" -gt 30 ] || [ "$columns" -gt 120 ]; then
+        echo "FAILED $command --help is $lines × $columns"; bad=$((bad + 1))
+    fi
+    expect "$command with a wrong option" 2 "see .hasten $command --help" "$hasten" "$command" --no-such-option
+done
+
+reference="I am learning how to accelerate the inference of a language model using Huggingface's Optimum. I am thinking if it can bring some performance gain. I hope it does."
+expect "the reference sentence" 0 '"POSITIVE", "score": 0.9233' "$hasten" run "$reference"
+expect "table" 0 "^NEGATIVE  *0.9[0-9]*  A dull" "$hasten" run --format table "A dull and lifeless film."
+expect "top-k" 0 '^\[{"label".*NEGATIVE' "$hasten" run --top-k all "A fine film."
+expect "threads" 0 '"POSITIVE", "score": 0.9233' "$hasten" run --threads 1 "$reference"
+expect "wrong number" 2 "'zero' is not a value" "$hasten" run --threads zero "x"
+expect "wrong device" 1 "device" "$hasten" run --device abacus "x"
+expect "unknown task" 1 "there is no task 'poetry'" "$hasten" run --task poetry "x"
+expect "missing model" 1 "no-such-model" "$hasten" run -m no-such-model "x"
+expect "features" 1 "feature-extraction" "$hasten" run --task feature-extraction "x"
+expect_input "lines" 'A fine film.\nA dull, lifeless film.\n' 'POSITIVE.*|.*NEGATIVE.*|$' "$hasten" run -
+expect_input "an empty line" 'A fine film.\n\nAwful.\n' 'POSITIVE.*|.*|.*NEGATIVE' "$hasten" run -
+expect_input "JSON Lines" '{"text": "A fine film."}\n\n{"text": "Awful."}\n' '^[^|]*POSITIVE[^|]*|[^|]*NEGATIVE[^|]*|$' "$hasten" run -
+expect_input "CSV" 'id,text\n1,"A fine, fine film."\n2,"Awful, ""dull""\nand long."\n' '^[^|]*POSITIVE[^|]*|[^|]*NEGATIVE[^|]*|$' "$hasten" run -
+expect_input "a named column" 'review,stars\nAwful.,1\n' '^[^|]*NEGATIVE[^|]*|$' "$hasten" run --input csv --column review -
+expect_input "no input" '' '^$' "$hasten" run -
+printf '{"text": 3}\n' >wrong.jsonl
+expect "wrong JSON" 1 'line 1 has no string "text"' sh -c "'$hasten' run --input jsonl - <wrong.jsonl"
+
+expect "tokens" 0 '"tokens": \["\[CLS\]", "hello"' "$hasten" tokenize --json "Hello there"
+expect "ids" 0 '^[0-9 ]*$' "$hasten" tokenize --ids "Hello there"
+expect "list ops" 0 "LayerNormalization" "$hasten" list ops
+expect "list kernels" 0 "gemm_f32" "$hasten" list kernels
+expect "list archs" 0 "distilbert" "$hasten" list archs
+expect "list tasks" 0 "sentiment-analysis" "$hasten" list tasks
+expect "list nothing" 2 "say what to list" "$hasten" list
+expect "list something else" 2 "no list 'rooms'" "$hasten" list rooms
+
+model=$HASTEN_MODELS/sentiment
+expect "inspect" 0 "input_ids" "$hasten" inspect "$model"
+expect "inspect --json" 0 '"operators"' "$hasten" inspect --json "$model"
+expect "inspect --dot" 0 "digraph" "$hasten" inspect --dot "$model"
+expect "inspect --html" 0 "<svg" "$hasten" inspect --html "$model"
+expect "export" 0 "" "$hasten" export "$model" model.onnx
+for file in config.json tokenizer.json tokenizer_config.json vocab.txt; do cp "$model/$file" .; done
+expect "run the export" 0 '"POSITIVE", "score": 0.9233' "$hasten" run -m model.onnx "$reference"
+expect "export as f32" 0 "" "$hasten" export --dtype fp32 --opset 20 "$model" wide.onnx
+expect "run it" 0 '"POSITIVE", "score": 0.9233' "$hasten" run -m wide.onnx "$reference"
+expect "export as f16" 0 "" "$hasten" export --dtype fp16 "$model" half.onnx
+expect "run it" 0 '"POSITIVE", "score": 0.92' "$hasten" run -m half.onnx "$reference"
+expect "opset out of range" 2 "is no option, or no value" "$hasten" export --opset 99 "$model" x.onnx
+expect "export into a missing folder" 1 "no/such/folder" "$hasten" export "$model" no/such/folder/x.onnx
+head -c 100000 model.onnx >cut.onnx
+expect "a cut file" 1 "cut.onnx" "$hasten" inspect cut.onnx
+expect "an empty file" 1 "hasten: " sh -c ": >empty.onnx; '$hasten' inspect empty.onnx"
+expect "bench" 0 "tokens/s" "$hasten" bench --warmups 1 --runs 3
+expect "bench --json" 0 '"p99_ms"' "$hasten" bench --warmups 1 --runs 3 --json "A fine film."
+expect "bench --size" 0 "8, 32" "$hasten" bench --size 8x32 --warmups 0 --runs 2
+expect "bench ragged" 0 "27 tokens" "$hasten" bench --size 6,9,12 --warmups 0 --runs 2
+expect "a full disk" 1 "could not be written" sh -c "'$hasten' list ops >/dev/full"
+
+echo "$((count - bad)) of $count passed"
+[ "$bad" = 0 ]
