@@ -10,16 +10,16 @@
 #include <simde/x86/avx512.h>
 #include <simde/x86/f16c.h>
 #pragma GCC diagnostic pop
-#define HST_EMULATED       1
-#define HST_VEC_EMULATE    1
+#define HST_EMULATED 1
+#define HST_VEC_EMULATE 1
 #define HST_VEC_ISA_avx512 1
 #include "kernels/kernels.h"
 #undef HST_KERNEL
 #define HST_KERNEL(id) static const kernel emulated_##id
-#define INLINE         static inline __attribute__((always_inline))
+#define INLINE static inline __attribute__((always_inline))
 #include "../../src/kernels/elementwise/elementwise.vec.c"
 #undef INLINE
-#define row        softmax_row
+#define row softmax_row
 #define pass_scale softmax_pass_scale
 #include "../../src/kernels/softmax/softmax.vec.c"
 #undef INLINE
@@ -39,10 +39,11 @@ static void emulated_avx512(void **state) {
         print_message("needs AVX2 and FMA\n");
         skip();
     }
-    const kernel *all[] = {
-        &emulated_unary_f32__avx512,      &emulated_bias_unary_f32__avx512, &emulated_binary_f32__avx512,
-        &emulated_softmax_f32__avx512,    &emulated_norm_f32__avx512,       &emulated_widen_f16_f32__avx512,
-        &emulated_narrow_f32_f16__avx512, &emulated_widen_bf16_f32__avx512, &emulated_narrow_f32_bf16__avx512};
+    const kernel *all[] = {&emulated_unary_f32__avx512,      &emulated_bias_unary_f32__avx512,
+                           &emulated_binary_f32__avx512,     &emulated_softmax_f32__avx512,
+                           &emulated_norm_f32__avx512,       &emulated_widen_f16_f32__avx512,
+                           &emulated_narrow_f32_f16__avx512, &emulated_widen_bf16_f32__avx512,
+                           &emulated_narrow_f32_bf16__avx512};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) assert_true(check_vec_kernel(all[i]));
 #else
     print_message("needs gcc on x86-64\n");

@@ -1,0 +1,51 @@
+/* What the attention operators share: masks as the kernel wants them, and the run over the team. */
+#ifndef OPS_ATTENTION_H
+#define OPS_ATTENTION_H
+
+#include "kernels/attention/attention_f32.h"
+#include "kernels/kernels.h"
+#include "ops/op.h"
+
+/* A problem with the chosen kernels and neutral masks; the caller sets the rows. */
+attention_f32 attention_make(int64_t sequences, int64_t heads, int64_t queries, int64_t keys, int64_t d, int64_t dv);
+
+/* Key mask [sequences, keys], integers, floats or bools: nonzero keys are seen, `mask_value` is added to the scores of
+ * the others. Where every row is one run of nonzero elements (padding left or right) and mask_value hides for good,
+ * keys outside the run are not read; otherwise it becomes an additive mask in scratch. */
+hst_status attention_key_mask(eval_context *c, const hst_tensor *mask, float mask_value, attention_f32 *a,
+                              hst_error *err);
+
+/* A mask as com.microsoft Attention and MultiHeadAttention take it: lengths [B], ends and starts [2 B], keys [B, T],
+ * queries and keys [B, S, T], or [B, 1, M, M] of which rows from `past` are used. After attention_bias. */
+hst_status attention_mask(eval_context *c, const hst_tensor *mask, float mask_value, attention_f32 *a, hst_error *err);
+
+/* Additive mask, any float type: [sequences or 1, heads or 1, queries or 1, keys]. */
+hst_status attention_bias(eval_context *c, const hst_tensor *bias, attention_f32 *a, hst_error *err);
+
+hst_status attention_run(eval_context *c, attention_f32 *a, hst_error *err);
+
+/* Rows of a tensor, as f32. */
+typedef struct attention_matrix {
+    const float *data;
+    attention_rows at;
+    int64_t length, d; /* rows a sequence, elements a head */
+} attention_matrix;
+
+/* Adds bias [heads * d] to every row: a copy in scratch. */
+hst_status attention_add_bias(eval_context *c, int64_t batch, int64_t heads, const float *bias, attention_matrix *m,
+                              hst_error *err);
+/* past [B, N, P, d] (NULL: none) followed by m, written to `present` [B, N, P + L, d] where that is not NULL (else
+ * scratch); m becomes the whole. */
+hst_status attention_append(eval_context *c, int64_t batch, int64_t heads, const float *past, int64_t past_length,
+                            float *present, attention_matrix *m, hst_error *err);
+/* Floats of scratch; size checked. */
+hst_status attention_floats(eval_context *c, int64_t a, int64_t b, int64_t d, float **out, hst_error *err);
+/* An output as f32: its own data, or scratch that attention_finish rounds to the output's type. */
+hst_status attention_output(eval_context *c, int i, hst_dtype d, int rank, const int64_t *dims, float **out,
+                            hst_error *err);
+void attention_finish(eval_context *c, int i, const float *from);
+
+/* The elements of t as f32, its own data or a copy in scratch. */
+hst_status attention_as_f32(eval_context *c, const hst_tensor *t, const float **out, hst_error *err);
+
+#endif

@@ -1,0 +1,139 @@
+/* hasten Linear: y = act(alpha x w + bias) + residual.
+ *   x [..., K] f32   w [K, N], or [N, K] with transB=1; f32, f16 or bf16   bias [N]   residual [..., N]   ->   y [...,
+ * N] activation: "", Relu, Gelu, GeluTanh, QuickGelu, Tanh, Sigmoid, Silu. The order of the operations, all f32, is the
+ * one written; alpha 1 and absent inputs are not operations. */
+#include <string.h>
+
+#include "ops/matmul.h"
+
+static hst_status find_activation(const node *n, const matmul_activation **out, hst_error *err) {
+    const char *name = node_string(n, "activation", "");
+    *out = matmul_activation_find(name);
+    return *out ? HST_STATUS_OK
+                : node_error(n, err, HST_STATUS_UNSUPPORTED, "activation '%s' is not one of the known", name);
+}
+
+static hst_status infer(infer_context *c, hst_error *err) {
+    const type *x = infer_in(c, 0), *w = infer_in(c, 1);
+    type swapped = *w;
+    const matmul_activation *activation;
+    HST_TRY(find_activation(c->node, &activation, err));
+    if (w->rank >= 0 && w->rank != 2)
+        return node_error(c->node, err, HST_STATUS_BAD_SHAPE, "weights have rank %d, not 2", w->rank);
+    if (node_int(c->node, "transB", 0) && w->rank == 2) {
+        swapped.dim[0] = w->dim[1];
+        swapped.dim[1] = w->dim[0];
+    }
+    c->out[0].dtype = HST_DTYPE_F32;
+    return infer_matmul(c, x, &swapped, &c->out[0], err);
+}
+
+/* ---- the expansion ---- */
+
+static value *activation_nodes(expansion *e, const matmul_activation *a, value *x) {
+    const hst_dtype f = HST_DTYPE_F32;
+    if (a->function == UNARY_RELU) return expand_unary(e, "Relu", x);
+    if (a->function == UNARY_TANH) return expand_unary(e, "Tanh", x);
+    if (a->function == UNARY_SIGMOID) return expand_unary(e, "Sigmoid", x);
+    if (a->function == UNARY_SWISH) {
+        value *in = a->parameter[0] == 1 ? x : expand_binary(e, "Mul", x, expand_scalar(e, f, (double)a->parameter[0]));
+        return expand_binary(e, "Mul", x, expand_unary(e, "Sigmoid", in));
+    }
+    value *inner;
+    if (a->function == UNARY_GELU) {
+        inner = expand_unary(e, "Erf", expand_binary(e, "Div", x, expand_scalar(e, f, 1.4142135623730951)));
+    } else {
+        value *cube = expand_binary(e, "Mul", expand_binary(e, "Mul", x, x), x);
+        value *sum = expand_binary(e, "Add", x, expand_binary(e, "Mul", cube, expand_scalar(e, f, 0.044715)));
+        inner = expand_unary(e, "Tanh", expand_binary(e, "Mul", sum, expand_scalar(e, f, 0.7978845608028654)));
+    }
+    value *factor = expand_binary(e, "Add", inner, expand_scalar(e, f, 1));
+    return expand_binary(e, "Mul", expand_binary(e, "Mul", x, factor), expand_scalar(e, f, 0.5));
+}
+
+static hst_status expand(const node *n, graph *g, value *const *in, value **out, hst_error *err) {
+    expansion e = {n, g, HST_STATUS_OK, err};
+    const matmul_activation *activation;
+    HST_TRY(find_activation(n, &activation, err));
+    const float alpha = node_float(n, "alpha", 1);
+    value *w = in[1];
+    if (w->type.dtype != HST_DTYPE_F32) w = expand_cast(&e, w, HST_DTYPE_F32);
+    if (node_int(n, "transB", 0)) w = expand_transpose(&e, w, (int64_t[]){1, 0}, 2);
+    value *y = expand_binary(&e, "MatMul", in[0], w);
+    if (alpha != 1) y = expand_binary(&e, "Mul", y, expand_scalar(&e, HST_DTYPE_F32, (double)alpha));
+    if (n->n_in > 2 && in[2]) y = expand_binary(&e, "Add", y, in[2]);
+    if (activation->function != UNARY_COPY) y = activation_nodes(&e, activation, y);
+    if (n->n_in > 3 && in[3]) y = expand_binary(&e, "Add", y, in[3]);
+    out[0] = y;
+    return expansion_done(&e);
+}
+
+/* ---- the fast path ---- */
+
+static hst_status run(const void *state, eval_context *c, hst_error *err) {
+    const hst_tensor *x = eval_in(c, 0), *bias = eval_in(c, 2), *residual = eval_in(c, 3);
+    matmul_product p = {.a = x,
+                        .b = eval_in(c, 1),
+                        .transpose_b = node_int(c->node, "transB", 0) != 0,
+                        .weights = state,
+                        .alpha = node_float(c->node, "alpha", 1)};
+    matmul_shape s;
+    hst_tensor *y;
+    HST_TRY(find_activation(c->node, &p.activation, err));
+    if (x->dtype != HST_DTYPE_F32 || !matmul_is_f32(p.b->dtype) || p.b->rank != 2)
+        return node_error(c->node, err, HST_STATUS_BAD_SHAPE, "cannot multiply %s with %s of rank %d",
+                          dtype_name(x->dtype), dtype_name(p.b->dtype), p.b->rank);
+    HST_TRY(matmul_product_shape(c->node, &p, &s, err));
+    if (bias && (bias->dtype != HST_DTYPE_F32 || bias->rank != 1 || bias->dim[0] != s.n))
+        return node_error(c->node, err, HST_STATUS_BAD_SHAPE, "bias must be f32[%lld]", (long long)s.n);
+    if (residual && (residual->dtype != HST_DTYPE_F32 || residual->rank != s.rank ||
+                     memcmp(residual->dim, s.dim, (size_t)s.rank * sizeof s.dim[0])))
+        return node_error(c->node, err, HST_STATUS_BAD_SHAPE, "the residual must have the result's shape");
+    HST_TRY(eval_output(c, 0, HST_DTYPE_F32, s.rank, s.dim, &y, err));
+    if (bias) HST_TRY(matmul_as_f32(c, bias, &p.bias, err));
+    if (residual) HST_TRY(matmul_as_f32(c, residual, &p.residual, err));
+    return matmul_product_f32(c, &p, &s, y->data, err);
+}
+
+static hst_status bind(bind_context *c, hst_error *err) {
+    const hst_tensor *w = c->constant[1];
+    if (w && w->rank == 2 && matmul_is_f32(w->dtype)) {
+        matmul_weights *packed;
+        HST_TRY(matmul_weights_new(w, node_int(c->node, "transB", 0) != 0, c->allocator, &packed, err));
+        c->state = packed;
+        c->state_free = matmul_weights_free;
+    }
+    c->run = run;
+    c->kernel = kernels_get()->gemm_f32()->name;
+    return HST_STATUS_OK;
+}
+
+// clang-format off
+static const op_case cases[] = {
+    {"plain", 0, "(f32[1,2,2]{1 2 3 4}, f32[2,2]{1 2 3 4}) -> (f32[1,2,2]{7 10 15 22})", 0},
+    {"f16 weights, transB", 0, "(f32[1,2]{1 2}, f16[3,2]{1 2 3 4 5 6}, f32[3]{1 0 -1}; transB=1) -> (f32[1,3]{6 11 16})", 0},
+    {"bf16 weights", 0, "(f32[1,2]{1 2}, bf16[2,1]{1 0.5}) -> (f32[1,1]{2})", 0},
+    {"everything", 0, "(f32[2,1]{1 -1}, f32[1,2]{4 -4}, f32[2]{1 -1}, f32[2,2]{10 20 30 40}; alpha=0.5, activation=\"Relu\") -> (f32[2,2]{13 20 30 41})", 0},
+    {"no bias, residual", 0, "(f32[1,1]{2}, f32[1,2]{1 2}, _, f32[1,2]{1 1}) -> (f32[1,2]{3 5})", 0},
+    {"gelu", 0, "(f32[3,1]{-1 0 1}, f32[1,1]{1}; activation=\"Gelu\") -> (f32[3,1]{-0.15865526 0 0.84134474})", 1e-6},
+    {"gelu tanh", 0, "(f32[3,1]{-1 0 1}, f32[1,1]{1}; activation=\"GeluTanh\") -> (f32[3,1]{-0.15880801 0 0.841192})", 1e-6},
+    {"quick gelu", 0, "(f32[2,1]{-1 1}, f32[1,1]{1}; activation=\"QuickGelu\") -> (f32[2,1]{-0.15420423 0.84579577})", 1e-6},
+    {"silu", 0, "(f32[2,1]{-1 1}, f32[1,1]{1}; activation=\"Silu\") -> (f32[2,1]{-0.26894142 0.73105858})", 1e-6},
+    {"tanh", 0, "(f32[2,1]{-1 1}, f32[1,1]{1}; activation=\"Tanh\") -> (f32[2,1]{-0.76159416 0.76159416})", 1e-6},
+    {"sigmoid", 0, "(f32[2,1]{-1 1}, f32[1,1]{1}, f32[1]{0}, f32[2,1]{1 2}; activation=\"Sigmoid\") -> (f32[2,1]{1.26894142 2.73105858})", 1e-6},
+    {"no rows", 0, "(f32[0,2]{}, f32[2,3]{1}, f32[3]{1}) -> (f32[0,3]{})", 0},
+    {NULL, 0, NULL, 0}};
+// clang-format on
+
+HST_OP(hasten_Linear) = {.name = "Linear",
+                         .domain = "hasten",
+                         .since = 1,
+                         .min_in = 2,
+                         .max_in = 4,
+                         .min_out = 1,
+                         .max_out = 1,
+                         .infer = infer,
+                         .bind = bind,
+                         .expand = expand,
+                         .summary = "linear layer with bias, activation and residual",
+                         .cases = cases};
