@@ -1,11 +1,12 @@
 /* The protobuf wire format, read in place and written as a stream; knows no message of any model.
  *
- * Reading: proto_begin, then `while (proto_next(&r, &f))` over the fields, then proto_end for what went wrong. Nothing is
- * copied: slices point into the bytes given. Input may be hostile: lengths are compared with what remains, nesting is
- * limited, offsets in messages count from the first byte of the outermost message.
+ * Reading: proto_begin, then `while (proto_next(&r, &f))` over the fields, then proto_end for what went wrong. Nothing
+ * is copied: slices point into the bytes given. Input may be hostile: lengths are compared with what remains, nesting
+ * is limited, offsets in messages count from the first byte of the outermost message.
  *
- * Writing: the caller's emit function runs twice over the same data. The first run only measures, remembering the length
- * of each nested message in the order in which they are opened; the second writes. So a file of any size is streamed. */
+ * Writing: the caller's emit function runs twice over the same data. The first run only measures, remembering the
+ * length of each nested message in the order in which they are opened; the second writes. So a file of any size is
+ * streamed. */
 #ifndef BASE_PROTO_H
 #define BASE_PROTO_H
 
@@ -51,13 +52,12 @@ hst_status proto_end(const proto_reader *r, const char *message, hst_error *err)
 /* The field as one type; BAD_FORMAT where its wire type is another. `what` names it ("NodeProto.name"). */
 hst_status proto_enter(const proto_reader *r, const proto_field *f, const char *what, proto_reader *child,
                        hst_error *err);
-hst_status proto_bytes(const proto_reader *r, const proto_field *f, const char *what, proto_slice *out,
-                       hst_error *err);
+hst_status proto_bytes(const proto_reader *r, const proto_field *f, const char *what, proto_slice *out, hst_error *err);
 hst_status proto_s64(const proto_reader *r, const proto_field *f, const char *what, int64_t *out, hst_error *err);
 hst_status proto_f32(const proto_reader *r, const proto_field *f, const char *what, float *out, hst_error *err);
 
-/* A repeated number, packed or not: proto_list_open checks the field and counts its elements, proto_list_next hands them
- * out as raw 64 bits (a FIXED32 in the low half). A field may be one chunk of several. */
+/* A repeated number, packed or not: proto_list_open checks the field and counts its elements, proto_list_next hands
+ * them out as raw 64 bits (a FIXED32 in the low half). A field may be one chunk of several. */
 typedef struct proto_list {
     const unsigned char *at, *end;
     proto_wire element;
@@ -85,7 +85,7 @@ void proto_put_f32(proto_writer *w, uint32_t number, float value);
 void proto_put_bytes(proto_writer *w, uint32_t number, const void *data, size_t size);
 void proto_put_string(proto_writer *w, uint32_t number, const char *text); /* writes an empty string too */
 void proto_put_raw(proto_writer *w, const void *data, size_t size);        /* whole fields, as they were read */
-void proto_open(proto_writer *w, uint32_t number); /* a nested message, up to proto_close */
+void proto_open(proto_writer *w, uint32_t number);                         /* a nested message, up to proto_close */
 void proto_close(proto_writer *w);
 void proto_fail(proto_writer *w, hst_status status); /* err was filled in by the caller through proto_error */
 hst_status proto_status(const proto_writer *w);

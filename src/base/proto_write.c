@@ -85,7 +85,9 @@ void proto_put_string(proto_writer *w, uint32_t number, const char *text) {
     proto_put_bytes(w, number, text, strlen(text));
 }
 
-void proto_put_raw(proto_writer *w, const void *data, size_t size) { put(w, data, size); }
+void proto_put_raw(proto_writer *w, const void *data, size_t size) {
+    put(w, data, size);
+}
 
 static bool add_message(proto_writer *w) {
     if (w->count == w->capacity) {
@@ -130,8 +132,12 @@ void proto_fail(proto_writer *w, hst_status status) {
     if (w->status == HST_STATUS_OK) w->status = status;
 }
 
-hst_status proto_status(const proto_writer *w) { return w->status; }
-hst_error *proto_error(proto_writer *w) { return w->err; }
+hst_status proto_status(const proto_writer *w) {
+    return w->status;
+}
+hst_error *proto_error(proto_writer *w) {
+    return w->err;
+}
 
 static proto_writer *writer_new(hst_error *err) {
     proto_writer *w = calloc(1, sizeof *w);

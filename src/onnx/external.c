@@ -9,7 +9,9 @@ typedef struct external_file {
     size_t size;
 } external_file;
 
-static void release_map(void *map) { file_map_free(map); }
+static void release_map(void *map) {
+    file_map_free(map);
+}
 
 static hst_status open_file(reader *r, proto_slice location, external_file *file, hst_error *err) {
     if (r->options.external)

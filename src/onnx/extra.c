@@ -5,7 +5,9 @@
 
 #include "base/checked.h"
 
-void extra_begin(extra_builder *b, arena *scratch) { *b = (extra_builder){.scratch = scratch}; }
+void extra_begin(extra_builder *b, arena *scratch) {
+    *b = (extra_builder){.scratch = scratch};
+}
 
 static bool reserve(extra_builder *b, size_t more) {
     size_t need, capacity;

@@ -22,8 +22,8 @@ typedef struct extra_builder {
 } extra_builder;
 
 void extra_begin(extra_builder *b, arena *scratch);
-void extra_add(extra_builder *b, proto_slice fields);                     /* whole fields, as they are */
-void extra_put(extra_builder *b, uint32_t number, proto_slice content);   /* one field of bytes */
+void extra_add(extra_builder *b, proto_slice fields);                   /* whole fields, as they are */
+void extra_put(extra_builder *b, uint32_t number, proto_slice content); /* one field of bytes */
 /* Borrows from the file where it can, else copies into `a`. False: no memory. */
 bool extra_take(const extra_builder *b, arena *a, bytes *out);
 

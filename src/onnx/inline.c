@@ -1,5 +1,5 @@
-/* Model-local functions: each call becomes the nodes of the body. Inside, names mean the body's own values, opset versions
- * are the function's imports, and attributes may refer to those of the call (read_attribute.c). */
+/* Model-local functions: each call becomes the nodes of the body. Inside, names mean the body's own values, opset
+ * versions are the function's imports, and attributes may refer to those of the call (read_attribute.c). */
 #include <stdio.h>
 #include <string.h>
 
@@ -142,7 +142,8 @@ static hst_status bind_inputs(reader *r, const context *c, scope *s, graph *g, p
     return HST_STATUS_OK;
 }
 
-/* Outputs that the body produces are bound to the caller's values; an output that is an input needs a node of its own. */
+/* Outputs that the body produces are bound to the caller's values; an output that is an input needs a node of its own.
+ */
 static hst_status bind_outputs(reader *r, const context *c, scope *s, graph *g, proto_reader call, const function *f,
                                scope *body, const context *inside) {
     proto_reader formals = f->body;

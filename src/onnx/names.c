@@ -20,11 +20,13 @@ static uint64_t seed(void) {
     return __atomic_compare_exchange_n(&made, &none, s, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED) ? s : none;
 }
 
-static uint64_t rotate(uint64_t x, int by) { return x << by | x >> (64 - by); }
+static uint64_t rotate(uint64_t x, int by) {
+    return x << by | x >> (64 - by);
+}
 
 #define SIP_ROUND                                                                                                      \
-    (a += b, b = rotate(b, 13), b ^= a, a = rotate(a, 32), c += d, d = rotate(d, 16), d ^= c, a += d, d = rotate(d, 21), \
-     d ^= a, c += b, b = rotate(b, 17), b ^= c, c = rotate(c, 32))
+    (a += b, b = rotate(b, 13), b ^= a, a = rotate(a, 32), c += d, d = rotate(d, 16), d ^= c, a += d,                  \
+     d = rotate(d, 21), d ^= a, c += b, b = rotate(b, 17), b ^= c, c = rotate(c, 32))
 
 /* SipHash-1-3 (Aumasson, Bernstein). */
 static uint64_t hash(proto_slice s) {
@@ -51,7 +53,9 @@ static uint64_t hash(proto_slice s) {
     return a ^ b ^ c ^ d;
 }
 
-void names_begin(names *n, arena *a) { *n = (names){.arena = a}; }
+void names_begin(names *n, arena *a) {
+    *n = (names){.arena = a};
+}
 
 /* The slot of `name`, or the free one where it belongs. */
 static names_slot *probe(const names *n, proto_slice name, uint64_t h) {

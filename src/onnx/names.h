@@ -1,5 +1,5 @@
-/* A map from names (byte slices) to pointers, in an arena. The hash is seeded per process, so that a file cannot be made
- * to collide; nothing depends on the order. */
+/* A map from names (byte slices) to pointers, in an arena. The hash is seeded per process, so that a file cannot be
+ * made to collide; nothing depends on the order. */
 #ifndef ONNX_NAMES_H
 #define ONNX_NAMES_H
 

@@ -1,19 +1,20 @@
 /* ONNX files in and out. Reading makes a graph/graph.h model in one pass over the mapped file: tensor data is borrowed
- * from the map, model-local functions are inlined, what hasten does not know is kept for a round trip. Knows no operator.
+ * from the map, model-local functions are inlined, what hasten does not know is kept for a round trip. Knows no
+ * operator.
  *
- * The `extra` members that the reader leaves in values, attributes, nodes, graphs and the model are a small private format
- * of this room (onnx/extra.h); the writer puts them back. */
+ * The `extra` members that the reader leaves in values, attributes, nodes, graphs and the model are a small private
+ * format of this room (onnx/extra.h); the writer puts them back. */
 #ifndef ONNX_ONNX_H
 #define ONNX_ONNX_H
 
 #include "graph/graph.h"
 
-#define ONNX_IR_NEWEST    14 /* a newer file is read with a warning */
-#define ONNX_GRAPH_DEPTH  64 /* graphs within graphs */
-#define ONNX_CALL_DEPTH   64 /* functions within functions */
+#define ONNX_IR_NEWEST   14 /* a newer file is read with a warning */
+#define ONNX_GRAPH_DEPTH 64 /* graphs within graphs */
+#define ONNX_CALL_DEPTH  64 /* functions within functions */
 
-/* Where external data of a model that was not read from a path comes from: all bytes of the file that `location` (of `size`
- * bytes, as written in the model) names. The memory must stay until the model is freed. */
+/* Where external data of a model that was not read from a path comes from: all bytes of the file that `location` (of
+ * `size` bytes, as written in the model) names. The memory must stay until the model is freed. */
 typedef hst_status (*onnx_external)(void *user, const char *location, size_t size, const void **data, size_t *bytes,
                                     hst_error *err);
 

@@ -29,7 +29,9 @@ bool slice_is(proto_slice s, const char *text) {
     return s.size == strlen(text) && memcmp(s.data, text, s.size) == 0;
 }
 
-int slice_shown(proto_slice s) { return s.size > 100 ? 100 : (int)s.size; }
+int slice_shown(proto_slice s) {
+    return s.size > 100 ? 100 : (int)s.size;
+}
 
 hst_status read_text(reader *r, arena *a, proto_slice s, const char *what, const char **out) {
     if (s.size && memchr(s.data, 0, s.size)) return read_bad(r, NULL, "%s contains a NUL byte", what);
@@ -125,7 +127,7 @@ static hst_status read_model_field(reader *r, const proto_reader *p, const proto
         return proto_enter(p, f, "ModelProto.graph", graph_at, r->err);
     case MODEL_FUNCTIONS:
         return HST_STATUS_OK; /* after all imports are known */
-    default: /* training_info, configuration and what is newer */
+    default:                  /* training_info, configuration and what is newer */
         extra_add(rest, f->whole);
         return HST_STATUS_OK;
     }

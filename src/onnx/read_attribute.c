@@ -111,8 +111,7 @@ hst_status read_attribute_names(reader *r, proto_reader p, proto_slice *name, pr
     name->size = reference->size = 0;
     while (proto_next(&p, &f)) {
         if (f.number == ATTR_NAME) HST_TRY(proto_bytes(&p, &f, "AttributeProto.name", name, r->err));
-        if (f.number == ATTR_REF_NAME)
-            HST_TRY(proto_bytes(&p, &f, "AttributeProto.ref_attr_name", reference, r->err));
+        if (f.number == ATTR_REF_NAME) HST_TRY(proto_bytes(&p, &f, "AttributeProto.ref_attr_name", reference, r->err));
     }
     return proto_end(&p, "AttributeProto", r->err);
 }
@@ -236,8 +235,8 @@ static hst_status read_literal(reader *r, const context *c, scope *s, graph *g, 
     extra_builder extra, raw;
     size_t copied = r->tensors.copied;
     if (!a->type) return read_bad(r, NULL, "it has no type and no value");
-    if (!a->found && (a->type == ATTRIBUTE_TENSOR || a->type == ATTRIBUTE_GRAPH ||
-                      a->type == ATTRIBUTE_SPARSE_TENSOR || a->type == ATTRIBUTE_TYPE_PROTO))
+    if (!a->found && (a->type == ATTRIBUTE_TENSOR || a->type == ATTRIBUTE_GRAPH || a->type == ATTRIBUTE_SPARSE_TENSOR ||
+                      a->type == ATTRIBUTE_TYPE_PROTO))
         return read_bad(r, NULL, "it has type %d but no value", (int)a->type);
     extra_begin(&extra, r->scratch);
     extra_begin(&raw, r->scratch);
@@ -276,8 +275,8 @@ hst_status read_attribute(reader *r, const context *c, scope *s, graph *g, proto
     void **given = names_find(&c->bindings, a.reference);
     void **otherwise = names_find(&c->function->defaults, a.reference);
     if (!otherwise)
-        return read_bad(r, NULL, "it refers to '%.*s', which is no attribute of function %s",
-                        slice_shown(a.reference), (const char *)a.reference.data, c->function->label);
+        return read_bad(r, NULL, "it refers to '%.*s', which is no attribute of function %s", slice_shown(a.reference),
+                        (const char *)a.reference.data, c->function->label);
     if (given)
         HST_TRY(read_attribute(r, c->caller, c->call_scope, g, *(const proto_reader *)*given, to, present));
     else if (*otherwise)

@@ -1,5 +1,5 @@
-/* GraphProto, in passes over its fields, because the file's order is not that of definition: initializers, inputs, nodes,
- * value types, outputs. */
+/* GraphProto, in passes over its fields, because the file's order is not that of definition: initializers, inputs,
+ * nodes, value types, outputs. */
 #include <inttypes.h>
 #include <string.h>
 
@@ -64,8 +64,9 @@ static hst_status read_info(reader *r, const context *c, const proto_reader *p, 
             HST_TRY(proto_bytes(&v, &f, "ValueInfoProto.name", &i->name, r->err));
         } else if (f.number == INFO_TYPE) {
             HST_TRY(proto_enter(&v, &f, "ValueInfoProto.type", &t, r->err));
-            if (i->has_type) return read_bad(r, NULL, "value '%.*s' has two types", slice_shown(i->name),
-                                             (const char *)i->name.data);
+            if (i->has_type)
+                return read_bad(r, NULL, "value '%.*s' has two types", slice_shown(i->name),
+                                (const char *)i->name.data);
             hst_status status = read_type(r, t, c->function != NULL, &i->type, &plain);
             if (status != HST_STATUS_OK)
                 return error_prefix(r->err, status, "value '%.*s'", slice_shown(i->name), (const char *)i->name.data);
@@ -137,8 +138,9 @@ static hst_status read_output(reader *r, const context *c, scope *s, graph *g, c
     HST_TRY(read_info(r, c, p, f, &i));
     if (!i.name.size) return read_bad(r, g->name, "an output of graph '%s' has no name", g->name);
     HST_TRY(scope_use(r, s, c, g, i.name, "a graph's output", &v));
-    if (!v) return read_bad(r, g->name, "output '%.*s' is an omitted input", slice_shown(i.name),
-                            (const char *)i.name.data);
+    if (!v)
+        return read_bad(r, g->name, "output '%.*s' is an omitted input", slice_shown(i.name),
+                        (const char *)i.name.data);
     if (v->is_output && !g->parent)
         return read_bad(r, g->name, "output '%.*s' is listed twice", slice_shown(i.name), (const char *)i.name.data);
     if (v->graph != g || v->is_output) { /* of an outer graph, or returned twice: a node makes it this graph's own */

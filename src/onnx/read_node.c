@@ -66,8 +66,7 @@ static hst_status opset_of(reader *r, const context *c, proto_slice domain, cons
         return read_bad(r, NULL, "the %s has no opset import for domain '%s'",
                         c->function ? "function around it" : "model", *text ? text : "ai.onnx");
     *version = (int)(intptr_t)*known;
-    if (c->function && model_opset(r->model, text) == 0)
-        return model_import_opset(r->model, text, *version, r->err);
+    if (c->function && model_opset(r->model, text) == 0) return model_import_opset(r->model, text, *version, r->err);
     return HST_STATUS_OK;
 }
 
@@ -116,14 +115,14 @@ static hst_status read_attributes(reader *r, const context *c, scope *s, node *n
         HST_TRY(read_attribute_names(r, a, &name, &reference));
         void **known = names_add(&seen, name);
         if (!known) return read_no_memory(r, "attributes");
-        if (*known) return read_bad(r, NULL, "attribute '%.*s' is given twice", slice_shown(name),
-                                    (const char *)name.data);
+        if (*known)
+            return read_bad(r, NULL, "attribute '%.*s' is given twice", slice_shown(name), (const char *)name.data);
         *known = n;
         hst_status status = read_attribute(r, c, s, n->graph, a, &n->attributes[n->n_attributes], &present);
         if (status != HST_STATUS_OK)
-            return r->places < 4 ? error_prefix(r->err, status, "attribute '%.*s'", slice_shown(name),
-                                                (const char *)name.data)
-                                 : status;
+            return r->places < 4
+                       ? error_prefix(r->err, status, "attribute '%.*s'", slice_shown(name), (const char *)name.data)
+                       : status;
         if (present) n->n_attributes++;
     }
     return HST_STATUS_OK;

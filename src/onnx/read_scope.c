@@ -46,7 +46,8 @@ static hst_status new_value(reader *r, const scope *s, const context *c, graph *
     return *out ? give_name(r, s, c, *out, name) : read_no_memory(r, "a value");
 }
 
-/* A name that was looked up outside may not be defined here afterwards: which one was meant would be anybody's guess. */
+/* A name that was looked up outside may not be defined here afterwards: which one was meant would be anybody's guess.
+ */
 static hst_status mark_captured(reader *r, scope *s, const scope *until, proto_slice name, value *v) {
     for (; s != until; s = s->outer) {
         entry *e = scope_add(r, s, name);
@@ -56,8 +57,7 @@ static hst_status mark_captured(reader *r, scope *s, const scope *until, proto_s
     return HST_STATUS_OK;
 }
 
-hst_status scope_use(reader *r, scope *s, const context *c, graph *g, proto_slice name, const char *user,
-                     value **out) {
+hst_status scope_use(reader *r, scope *s, const context *c, graph *g, proto_slice name, const char *user, value **out) {
     entry *e = find(s, name);
     *out = NULL;
     if (e) {
@@ -86,8 +86,7 @@ hst_status scope_use(reader *r, scope *s, const context *c, graph *g, proto_slic
     return HST_STATUS_OK;
 }
 
-hst_status scope_define(reader *r, scope *s, const context *c, graph *g, proto_slice name, bool finished,
-                        value **out) {
+hst_status scope_define(reader *r, scope *s, const context *c, graph *g, proto_slice name, bool finished, value **out) {
     entry *e = find(s, name);
     if (e && (e->state == ENTRY_DEFINED || e->state == ENTRY_MAKING))
         return read_bad(r, NULL, "'%.*s' is defined twice (a graph must be in single static assignment form)",

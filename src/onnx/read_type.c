@@ -1,4 +1,5 @@
-/* TypeProto: tensors become a type; sequences, maps, optionals and sparse tensors stay unknown and are kept as they are. */
+/* TypeProto: tensors become a type; sequences, maps, optionals and sparse tensors stay unknown and are kept as they
+ * are. */
 #include <inttypes.h>
 #include <string.h>
 

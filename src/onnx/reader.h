@@ -10,8 +10,8 @@
 
 /* A name in a scope. */
 typedef enum entry_state {
-    ENTRY_WANTED,   /* used, but not defined yet */
-    ENTRY_MAKING,   /* output of the node that is being read */
+    ENTRY_WANTED, /* used, but not defined yet */
+    ENTRY_MAKING, /* output of the node that is being read */
     ENTRY_DEFINED,
     ENTRY_CAPTURED, /* of an outer scope, used here */
     ENTRY_BOUND     /* formal output of a function: the caller's value, to be produced by the body */
@@ -33,7 +33,7 @@ typedef struct scope {
 typedef struct function {
     const char *label; /* "domain.name" */
     proto_reader body;
-    names imports; /* domain -> version */
+    names imports;  /* domain -> version */
     names defaults; /* attribute -> proto_reader of its AttributeProto; NULL item: an attribute without default */
 } function;
 
@@ -61,14 +61,14 @@ typedef struct reader {
     const char *path; /* NULL: from memory */
     tensor_source tensors;
     int64_t ir_version;
-    names imports;    /* of the model */
-    names functions;  /* "domain\0name\0overload" -> function */
-    names symbols;    /* dim_param -> dim */
-    names taken;      /* every value name in use */
-    names externals;  /* location -> external file */
+    names imports;   /* of the model */
+    names functions; /* "domain\0name\0overload" -> function */
+    names symbols;   /* dim_param -> dim */
+    names taken;     /* every value name in use */
+    names externals; /* location -> external file */
     pending_name *pending, **pending_tail;
-    const context *main; /* the model's context */
-    size_t work;      /* done inlining */
+    const context *main;         /* the model's context */
+    size_t work;                 /* done inlining */
     int graph_depth, call_depth; /* both bound the native stack */
     int places;                  /* named in the error so far */
 } reader;
@@ -105,8 +105,7 @@ hst_status read_graph(reader *r, const context *c, scope *outer, proto_reader p,
 hst_status read_node(reader *r, const context *c, scope *s, graph *g, proto_reader p);
 hst_status read_identity(reader *r, const context *c, graph *g, value *from, value *to);
 /* *present is false where the attribute refers to one that the call does not have. */
-hst_status read_attribute(reader *r, const context *c, scope *s, graph *g, proto_reader p, attribute *a,
-                          bool *present);
+hst_status read_attribute(reader *r, const context *c, scope *s, graph *g, proto_reader p, attribute *a, bool *present);
 hst_status read_attribute_names(reader *r, proto_reader p, proto_slice *name, proto_slice *reference);
 hst_status read_import(reader *r, const proto_reader *p, const proto_field *f, names *imports);
 hst_status read_function(reader *r, proto_reader p);

@@ -9,8 +9,8 @@
 typedef struct layout { /* how a dtype lies in its typed field */
     uint32_t field;
     proto_wire wire;
-    int numbers;     /* of the field an element; 0: elements share a number */
-    int size;        /* bytes that one number becomes */
+    int numbers;       /* of the field an element; 0: elements share a number */
+    int size;          /* bytes that one number becomes */
     int64_t low, high; /* of the number, as a signed one */
 } layout;
 
@@ -97,8 +97,7 @@ hst_status tensor_proto_decode(proto_reader p, const tensor_parts *t, int64_t co
             if (l.field == TENSOR_INT32_DATA) x = (int32_t)(uint32_t)v; /* writers may sign-extend or not */
             if (x < l.low || x > l.high)
                 return error_set(err, HST_STATUS_BAD_FORMAT, NULL,
-                                 "element %" PRId64 " is %" PRId64 ", out of range for %s", i, x,
-                                 dtype_name(t->dtype));
+                                 "element %" PRId64 " is %" PRId64 ", out of range for %s", i, x, dtype_name(t->dtype));
             store(&l, t->dtype, to, i++, (uint64_t)x);
         }
     }
@@ -110,8 +109,7 @@ hst_status tensor_proto_strings(proto_reader p, const tensor_parts *t, const hst
     int64_t count = 0, i = 0;
     HST_TRY(shape_count(t->rank, t->dim, &count, err));
     if (t->typed && t->typed != TENSOR_STRING_DATA)
-        return error_set(err, HST_STATUS_BAD_FORMAT, NULL, "is of strings but has its data in field %d",
-                         (int)t->typed);
+        return error_set(err, HST_STATUS_BAD_FORMAT, NULL, "is of strings but has its data in field %d", (int)t->typed);
     if (t->typed_count != count)
         return error_set(err, HST_STATUS_BAD_FORMAT, NULL,
                          "has %" PRId64 " strings, but its shape has %" PRId64 " elements", t->typed_count, count);

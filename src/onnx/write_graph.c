@@ -4,7 +4,9 @@
 #include "onnx/reader.h"
 #include "onnx/writer.h"
 
-static void put_rest(proto_writer *p, bytes rest) { proto_put_raw(p, rest.data, rest.size); }
+static void put_rest(proto_writer *p, bytes rest) {
+    proto_put_raw(p, rest.data, rest.size);
+}
 
 static void put_type(proto_writer *p, const model *m, const type *t) {
     proto_open(p, INFO_TYPE);

@@ -1,5 +1,5 @@
-/* What is settled before the first byte is written: a unique name for each value, the opset imports, the IR version, and
- * which tensors go to the external file. */
+/* What is settled before the first byte is written: a unique name for each value, the opset imports, the IR version,
+ * and which tensors go to the external file. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -71,15 +71,14 @@ static hst_status add_unused_imports(writer *w) {
         if (!known) return no_memory(w);
         if (!*known) *known = (void *)(intptr_t)m->opsets[i].version;
     }
-    return w->opsets.count ? HST_STATUS_OK
-                           : error_set(w->err, HST_STATUS_INTERNAL, NULL, "the model imports no opset");
+    return w->opsets.count ? HST_STATUS_OK : error_set(w->err, HST_STATUS_INTERNAL, NULL, "the model imports no opset");
 }
 
 /* ---- IR versions ---- */
 
 int64_t onnx_ir_of_opset(int64_t opset) {
-    static const signed char ir[] = {3, 3, 3, 3, 3, 3, 3, 3, 3, 4, 5, 6, 7, 7, 7, 8, 8, 8, 8, 9, 9, 10, 10, 11, 12, 13,
-                                     13, 13, 14}; /* by opset, 0 to 28 */
+    static const signed char ir[] = {3, 3, 3, 3, 3, 3, 3,  3,  3,  4,  5,  6,  7,  7, 7,
+                                     8, 8, 8, 8, 9, 9, 10, 10, 11, 12, 13, 13, 13, 14}; /* by opset, 0 to 28 */
     if (opset < 0) opset = 0;
     return opset < (int64_t)sizeof ir ? ir[opset] : ONNX_IR_NEWEST;
 }

@@ -32,8 +32,7 @@ void write_tensor_fields(proto_writer *p, const writer *w, const hst_tensor *t, 
             proto_put_bytes(p, TENSOR_STRING_DATA, s[i].data, s[i].size);
     }
     if (name) proto_put_string(p, TENSOR_NAME, name);
-    if (t->dtype != HST_DTYPE_STRING && offset == WRITE_INLINE)
-        proto_put_bytes(p, TENSOR_RAW_DATA, t->data, t->bytes);
+    if (t->dtype != HST_DTYPE_STRING && offset == WRITE_INLINE) proto_put_bytes(p, TENSOR_RAW_DATA, t->data, t->bytes);
     if (offset != WRITE_INLINE) put_external(p, w, t, offset);
     proto_put_raw(p, rest.data, rest.size);
 }

@@ -22,9 +22,9 @@ typedef struct writer {
     names_slot *new_domains; /* those that the model itself does not import */
     int n_new_domains;
     int64_t ir_version;
-    const char *location;    /* name of the external file in the model; NULL: none */
-    uint64_t *offsets;       /* in it, by value id */
-    const value **external;  /* its tensors, in order */
+    const char *location;   /* name of the external file in the model; NULL: none */
+    uint64_t *offsets;      /* in it, by value id */
+    const value **external; /* its tensors, in order */
     int n_external;
     uint64_t external_size;
 } writer;

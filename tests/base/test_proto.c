@@ -108,7 +108,10 @@ static void test_damage(void **state) {
     assert_string_equal(fault_of("", 0), "");
     assert_non_null(strstr(fault_of("\x08", 1), "inside a number"));
     assert_non_null(strstr(fault_of("\x00\x00", 2), "field number"));
-    assert_non_null(strstr(fault_of("\x08\x01\x0a\x05" "abcd", 8), "longer than what remains at byte 2"));
+    assert_non_null(strstr(fault_of("\x08\x01\x0a\x05"
+                                    "abcd",
+                                    8),
+                           "longer than what remains at byte 2"));
     assert_non_null(strstr(fault_of("\x0a\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01", 11), "longer than what remains"));
     assert_non_null(strstr(fault_of("\x08\x80\x80\x80\x80\x80\x80\x80\x80\x80\x80\x01", 12), "10 bytes"));
     assert_non_null(strstr(fault_of("\x0d\x01\x02", 3), "fixed-width"));

@@ -14,7 +14,8 @@ static void fail(const char *what, const hst_error *err) {
 }
 
 /* External files of any content. */
-static hst_status give(void *user, const char *location, size_t size, const void **data, size_t *bytes, hst_error *err) {
+static hst_status give(void *user, const char *location, size_t size, const void **data, size_t *bytes,
+                       hst_error *err) {
     static const char zeros[4096];
     (void)user, (void)location, (void)err;
     *data = zeros;

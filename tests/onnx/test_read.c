@@ -127,8 +127,8 @@ static void check_ops(const graph *g, const char *const *ops, int count) {
 
 static void test_functions(void **state) {
     (void)state;
-    static const char *const ops[] = {"Add", "Identity", "Abs", "Constant", "Mul", "Identity", "Constant",
-                                      "Mul", "Identity", "Constant", "Cast", "If", "Identity", "Neg"};
+    static const char *const ops[] = {"Add", "Identity", "Abs",      "Constant", "Mul", "Identity", "Constant",
+                                      "Mul", "Identity", "Constant", "Cast",     "If",  "Identity", "Neg"};
     model *m = read_good("functions");
     const graph *g = m->main;
     check_ops(g, ops, 14);
@@ -333,12 +333,16 @@ static void test_model_fields(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_types),           cmocka_unit_test(test_zero_copy),
-        cmocka_unit_test(test_functions),       cmocka_unit_test(test_function_details),
-        cmocka_unit_test(test_subgraphs),       cmocka_unit_test(test_external),
-        cmocka_unit_test(test_external_from_memory), cmocka_unit_test(test_attributes),
-        cmocka_unit_test(test_inputs),          cmocka_unit_test(test_order_and_sparse),
-        cmocka_unit_test(test_model_fields)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_types),
+                                       cmocka_unit_test(test_zero_copy),
+                                       cmocka_unit_test(test_functions),
+                                       cmocka_unit_test(test_function_details),
+                                       cmocka_unit_test(test_subgraphs),
+                                       cmocka_unit_test(test_external),
+                                       cmocka_unit_test(test_external_from_memory),
+                                       cmocka_unit_test(test_attributes),
+                                       cmocka_unit_test(test_inputs),
+                                       cmocka_unit_test(test_order_and_sparse),
+                                       cmocka_unit_test(test_model_fields)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

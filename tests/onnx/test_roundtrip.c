@@ -1,5 +1,5 @@
-/* Every ONNX file under tests/onnx/data is read, written, read again and written again: both writings are equal, and the
- * graph's links are sound. With arguments, a tool for comparing with other software: IN OUT [external]. */
+/* Every ONNX file under tests/onnx/data is read, written, read again and written again: both writings are equal, and
+ * the graph's links are sound. With arguments, a tool for comparing with other software: IN OUT [external]. */
 #include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>

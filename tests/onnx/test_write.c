@@ -254,10 +254,10 @@ static void test_imports(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_simple),   cmocka_unit_test(test_names_made_unique), cmocka_unit_test(test_loose_constant),
-        cmocka_unit_test(test_external), cmocka_unit_test(test_ir_versions),       cmocka_unit_test(test_refused),
-        cmocka_unit_test(test_too_large), cmocka_unit_test(test_disk_full),
-        cmocka_unit_test(test_imports)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_simple),         cmocka_unit_test(test_names_made_unique),
+                                       cmocka_unit_test(test_loose_constant), cmocka_unit_test(test_external),
+                                       cmocka_unit_test(test_ir_versions),    cmocka_unit_test(test_refused),
+                                       cmocka_unit_test(test_too_large),      cmocka_unit_test(test_disk_full),
+                                       cmocka_unit_test(test_imports)};
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }
