@@ -154,6 +154,7 @@ static hst_status parse(case_cursor *p, case_model *out, hst_tensor **in, hst_te
     if (!arrow) return case_error(p, "expected ') -> (' somewhere after");
     p->at = arrow + 5;
     HST_TRY(tensor_list(p, expected, &out->n_out));
+    if (out->n_out == 0) return case_error(p, "expected an output");
     HST_TRY(case_expect(p, ")"));
     case_accept(p, "");
     if (*p->at) return case_error(p, "text after the end");
