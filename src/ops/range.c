@@ -40,7 +40,8 @@ static hst_status infer(infer_context *c, hst_error *err) {
         if (!count_s64(start, limit, delta, &count)) return HST_STATUS_OK; /* eval will say it */
         y->dim[0] = count;
         dim all[CONTENT_MOST];
-        for (int64_t k = 0; k < count && count <= CONTENT_MOST; k++) all[k] = (int64_t)((uint64_t)start + (uint64_t)k * (uint64_t)delta);
+        for (int64_t k = 0; k < count && count <= CONTENT_MOST; k++)
+            all[k] = (int64_t)((uint64_t)start + (uint64_t)k * (uint64_t)delta);
         if (count <= CONTENT_MOST) infer_content(c, 0, all, (int)count);
     } else if (start == 0 && delta == 1) {
         y->dim[0] = limit;
