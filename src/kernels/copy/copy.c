@@ -6,7 +6,8 @@
 #include <stdbool.h>
 #include <string.h>
 
-#define BLOCK 16 /* of a transpose: 16 lines of the source stay in L1 while 16 of the destination are written */
+#define BLOCK  32 /* side of a tile of a transpose */
+#define NARROW 8  /* fewer lines than this do not pay a tile */
 
 static int64_t magnitude(int64_t a) {
     return a < 0 ? -a : a;
@@ -85,16 +86,34 @@ static void line(size_t size, int64_t n, char *to, int64_t ts, const char *from,
     }
 }
 
+/* An m × n tile through a small buffer, so that each line of the source and of the destination is touched once and
+ * whole, whatever their distance (lines a power of two apart would fight for the same cache sets). */
+static inline __attribute__((always_inline)) void tile_of(size_t size, int64_t m, int64_t n, char *to, int64_t tj,
+                                                          const char *from, int64_t fi) {
+    const int64_t s = (int64_t)size;
+    char tile[BLOCK * BLOCK * 16];
+    for (int64_t i = 0; i < m; i++)
+        for (int64_t j = 0; j < n; j++) memcpy(tile + (j * BLOCK + i) * s, from + i * fi + j * s, size);
+    for (int64_t j = 0; j < n; j++) memcpy(to + j * tj, tile + j * BLOCK * s, (size_t)m * size);
+}
+
 /* to is contiguous along i, from along j. */
 static inline __attribute__((always_inline)) void transpose_of(size_t size, int64_t ni, int64_t nj, char *to,
                                                                int64_t tj, const char *from, int64_t fi) {
-    for (int64_t j0 = 0; j0 < nj; j0 += BLOCK) {
-        int64_t j1 = j0 + BLOCK < nj ? j0 + BLOCK : nj;
-        for (int64_t i0 = 0; i0 < ni; i0 += BLOCK) {
-            int64_t i1 = i0 + BLOCK < ni ? i0 + BLOCK : ni;
-            for (int64_t j = j0; j < j1; j++)
-                for (int64_t i = i0; i < i1; i++)
-                    memcpy(to + j * tj + i * (int64_t)size, from + i * fi + j * (int64_t)size, size);
+    const int64_t s = (int64_t)size;
+    for (int64_t j = 0; j < nj; j += BLOCK) {
+        int64_t n = nj - j < BLOCK ? nj - j : BLOCK;
+        for (int64_t i = 0; i < ni; i += BLOCK) {
+            int64_t m = ni - i < BLOCK ? ni - i : BLOCK;
+            char *corner = to + j * tj + i * s;
+            const char *source = from + i * fi + j * s;
+            if (m == BLOCK && n == BLOCK)
+                tile_of(size, BLOCK, BLOCK, corner, tj, source, fi);
+            else if (n >= NARROW)
+                tile_of(size, m, n, corner, tj, source, fi);
+            else
+                for (int64_t k = 0; k < n; k++)
+                    for (int64_t l = 0; l < m; l++) memcpy(corner + k * tj + l * s, source + l * fi + k * s, size);
         }
     }
 }
