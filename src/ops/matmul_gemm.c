@@ -1,9 +1,8 @@
-/* Gemm: y = alpha a' b' + beta c, a' and b' transposed where transA, transB say so.
- *   a [M, K]   b [K, N]   c broadcasts to [M, N] (may be omitted since opset 11)   ->   y [M, N]
- * f32: x = chain; x = alpha x (unless 1); x = x + beta c. f16 and bf16 compute in f32 and round once. */
+/* Gemm: y = alpha a' b' + beta c, a' and b' transposed where transA, transB say so. com.microsoft FusedGemm: y =
+ * act(that). a [M, K]   b [K, N]   c broadcasts to [M, N] (may be omitted since opset 11)   ->   y [M, N] f32: x =
+ * chain; x = alpha x (unless 1); x = x + beta c. f16 and bf16 compute in f32 and round once. */
 #include <string.h>
 
-#include "base/checked.h"
 #include "ops/matmul.h"
 #include "tensor/broadcast.h"
 #include "tensor/convert.h"
@@ -12,6 +11,32 @@ typedef struct args {
     bool transpose_a, transpose_b;
     float alpha, beta;
 } args;
+
+/* FusedGemm's activation; UNARY_COPY for Gemm. */
+static hst_status read_activation(const node *n, matmul_activation *out, hst_error *err) {
+    static const struct {
+        const char *name;
+        unary function;
+        float alpha, beta; /* where the attributes are absent */
+    } known[] = {{"", UNARY_COPY, 0, 0},
+                 {"Relu", UNARY_RELU, 0, 0},
+                 {"LeakyRelu", UNARY_LEAKY_RELU, 0.01f, 0},
+                 {"Tanh", UNARY_TANH, 0, 0},
+                 {"Sigmoid", UNARY_SIGMOID, 0, 0},
+                 {"HardSigmoid", UNARY_HARD_SIGMOID, 0.2f, 0.5f},
+                 {"ThresholdedRelu", UNARY_THRESHOLDED_RELU, 1, 0},
+                 {"Elu", UNARY_ELU, 1, 0}};
+    const char *name = node_is(n, "com.microsoft", "FusedGemm") ? node_string(n, "activation", "") : "";
+    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
+        if (!strcmp(known[i].name, name)) {
+            *out = (matmul_activation){
+                known[i].name,
+                known[i].function,
+                {node_float(n, "activation_alpha", known[i].alpha), node_float(n, "activation_beta", known[i].beta)}};
+            return HST_STATUS_OK;
+        }
+    return node_error(n, err, HST_STATUS_UNSUPPORTED, "activation '%s' is not one of the known", name);
+}
 
 static args read_args(const node *n) {
     return (args){node_int(n, "transA", 0) != 0, node_int(n, "transB", 0) != 0, node_float(n, "alpha", 1),
@@ -100,6 +125,8 @@ static void add_wide(const hst_tensor *t, float beta, hst_tensor *y) {
 static hst_status run(const void *state, eval_context *c, hst_error *err) {
     const args at = read_args(c->node);
     const hst_tensor *addend = eval_in(c, 2);
+    matmul_activation activation;
+    HST_TRY(read_activation(c->node, &activation, err));
     matmul_product p = {.a = eval_in(c, 0),
                         .b = eval_in(c, 1),
                         .transpose_a = at.transpose_a,
@@ -111,6 +138,9 @@ static hst_status run(const void *state, eval_context *c, hst_error *err) {
         return node_error(c->node, err, HST_STATUS_BAD_SHAPE, "needs matrices, has ranks %d and %d", p.a->rank,
                           p.b->rank);
     if (!matmul_is_f32(d)) {
+        if (activation.function != UNARY_COPY)
+            return node_error(c->node, err, HST_STATUS_UNSUPPORTED, "activation %s on %s", activation.name,
+                              dtype_name(d));
         if (dtype_is_integer(d) && (at.alpha != (float)(int64_t)at.alpha || at.beta != (float)(int64_t)at.beta))
             return node_error(c->node, err, HST_STATUS_UNSUPPORTED, "alpha %g and beta %g on %s", (double)at.alpha,
                               (double)at.beta, dtype_name(d));
@@ -133,11 +163,14 @@ static hst_status run(const void *state, eval_context *c, hst_error *err) {
         HST_TRY(check_addend(c->node, addend, y, err));
         HST_TRY(read_addend(c, addend, at.beta, y, &p, err));
     }
-    if (d == HST_DTYPE_F32) return matmul_product_f32(c, &p, &s, y->data, err);
-    void *to;
-    HST_TRY(eval_scratch(c, (size_t)tensor_count(y) * sizeof(float), &to, err));
+    if (!p.residual) p.activation = &activation; /* the product's own follows the bias, but not c as a whole */
+    void *to = y->data;
+    const int64_t count = tensor_count(y);
+    if (d != HST_DTYPE_F32) HST_TRY(eval_scratch(c, (size_t)count * sizeof(float), &to, err));
     HST_TRY(matmul_product_f32(c, &p, &s, to, err));
-    convert_from_f32(d, to, y->data, 0, tensor_count(y));
+    if (p.residual && activation.function != UNARY_COPY)
+        kernels_get()->unary_f32(activation.function, activation.parameter, count, to, to);
+    if (d != HST_DTYPE_F32) convert_from_f32(d, to, y->data, 0, count);
     return HST_STATUS_OK;
 }
 
@@ -180,6 +213,14 @@ static const op_case cases[] = {
     {"s32", 0, "(s32[1,1]{3}, s32[1,1]{5}, s32[1]{1}; alpha=2.0, beta=3.0) -> (s32[1,1]{33})", 0},
     {"opset 7", 7, "(f32[1,1]{3}, f32[1,1]{5}, f32[1]{1}) -> (f32[1,1]{16})", 0},
     {NULL, 0, NULL, 0}};
+static const op_case fused_cases[] = {
+    {"no activation", 0, "(f32[1,1]{3}, f32[1,1]{5}, f32[1]{1}) -> (f32[1,1]{16})", 0},
+    {"relu", 0, "(f32[1,1]{1}, f32[1,2]{1 -3}, f32[2]{1 1}; activation=\"Relu\") -> (f32[1,2]{2 0})", 0},
+    {"relu of c whole", 0, "(f32[2,1]{1 2}, f32[1,2]{1 -1}, f32[2,2]{1 -1 -9 3}; activation=\"Relu\") -> (f32[2,2]{2 0 0 1})", 0},
+    {"leaky", 0, "(f32[1,1]{1}, f32[2,1]{1 -4}; transB=1, alpha=2.0, activation=\"LeakyRelu\", activation_alpha=0.5) -> (f32[1,2]{2 -4})", 0},
+    {"f16", 0, "(f16[1,1]{1}, f16[1,2]{1 -3}, f16[2]{1 1}; activation=\"Relu\") -> (f16[1,2]{2 0})", 0},
+    {"sigmoid", 0, "(f32[1,1]{1}, f32[1,1]{1}; activation=\"Sigmoid\") -> (f32[1,1]{0.73105858})", 1e-6},
+    {NULL, 0, NULL, 0}};
 // clang-format on
 
 HST_OP(Gemm) = {.name = "Gemm",
@@ -195,3 +236,16 @@ HST_OP(Gemm) = {.name = "Gemm",
                 .summary = "alpha a' b' + beta c on matrices",
                 .gaps = "opsets 1 and 6 (another broadcast of C); fractional alpha and beta on integers",
                 .cases = cases};
+HST_OP(com_microsoft_FusedGemm) = {.name = "FusedGemm",
+                                   .domain = "com.microsoft",
+                                   .since = 1,
+                                   .min_in = 2,
+                                   .max_in = 3,
+                                   .min_out = 1,
+                                   .max_out = 1,
+                                   .infer = infer,
+                                   .eval = eval,
+                                   .bind = bind,
+                                   .summary = "Gemm and an activation",
+                                   .gaps = "rare activations (Softplus, Softsign, Affine …)",
+                                   .cases = fused_cases};
