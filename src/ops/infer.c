@@ -178,8 +178,10 @@ static hst_status merge(const node *n, value *v, const type *inferred, hst_error
         if (a >= 0 && b >= 0 && a != b)
             return node_error(n, err, HST_STATUS_BAD_SHAPE, "output '%s' is declared %lld on axis %d but has %lld",
                               v->name, (long long)a, i, (long long)b);
-        const char *name = dim_name(n->graph->model, b);
-        if (a < 0 && (b >= 0 || *name)) t->dim[i] = b;
+        /* A named symbol says more than one that inference made, and an older one of these more than a fresh one. */
+        const char *had = dim_name(n->graph->model, a), *name = dim_name(n->graph->model, b);
+        if (a >= 0) continue;
+        if (b >= 0 || *name || (!*had && b > a)) t->dim[i] = b;
     }
     return HST_STATUS_OK;
 }

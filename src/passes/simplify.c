@@ -53,6 +53,23 @@ static hst_status merge_transposes(graph *g, node *n, bool *changed, hst_error *
     return patch_apply(p, err);
 }
 
+/* CastLike of a known dtype is a Cast, which can be folded where its input is known. */
+static hst_status cast_like_to_cast(graph *g, node *n, bool *changed, hst_error *err) {
+    if (n->n_in != 2 || !n->in[1] || n->in[1]->type.dtype == HST_DTYPE_NONE) return HST_STATUS_OK;
+    patch *p = patch_new(g, n);
+    if (!p) return error_no_memory(err, 0, "a rewrite");
+    value *out = patch_value(p, &n->out[0]->type);
+    node *cast = patch_node(p, "", "Cast", n->opset, &n->in[0], 1, &out, 1);
+    if (!cast || !node_set_int(cast, "to", n->in[1]->type.dtype) ||
+        !node_set_int(cast, "saturate", node_int(n, "saturate", 1))) {
+        patch_drop(p);
+        return error_no_memory(err, 0, "a rewrite");
+    }
+    patch_replace(p, n->out[0], out);
+    *changed = true;
+    return patch_apply(p, err);
+}
+
 /* Where a chain of Reshapes comes back to a shape it had: the value that has it. */
 static value *same_before(const node *n) {
     const value *out = n->out[0];
@@ -63,6 +80,7 @@ static value *same_before(const node *n) {
 
 static hst_status simplify(graph *g, node *n, bool *changed, hst_error *err) {
     if (n->n_in < 1 || n->n_out < 1 || !n->in[0] || !n->out[0] || n->in[0]->graph != g) return HST_STATUS_OK;
+    if (node_is(n, "", "CastLike")) return cast_like_to_cast(g, n, changed, err);
     if (node_is(n, "", "Transpose") && !identity_perm(n)) return merge_transposes(g, n, changed, err);
     value *same = does_nothing(n) ? n->in[0] : node_is(n, "", "Reshape") ? same_before(n) : NULL;
     if (!same) return HST_STATUS_OK;
@@ -76,7 +94,7 @@ static hst_status simplify(graph *g, node *n, bool *changed, hst_error *err) {
 }
 
 HST_PASS(simplify) = {
-    .name = "simplify", .order = 21, .node = simplify, .anchor = "", .summary = "removed nodes that change nothing"};
+    .name = "simplify", .order = 20, .node = simplify, .anchor = "", .summary = "removed nodes that change nothing"};
 
 HST_PASS(simplify_again) = {.name = "simplify_again",
                             .order = 65,

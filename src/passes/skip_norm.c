@@ -37,7 +37,7 @@ static hst_status fuse_skip(graph *g, node *n, bool *changed, hst_error *err) {
 }
 
 HST_PASS(skip_norm) = {.name = "skip_norm",
-                       .order = 50,
+                       .order = 68,
                        .node = fuse_skip,
                        .anchor = "LayerNormalization",
                        .summary = "fused an addition into a LayerNormalization"};
