@@ -2,16 +2,18 @@
  *   qkv [B, S, 3 H d] f32   key_mask [B, S] (nonzero: seen; else mask_value is added to the score)
  *   bias, additive, broadcasts to [B, H, S, S]   ->   y [B, S, H d] f32
  * Attributes num_heads, scale (default 1/√d), mask_value (default the lowest f32; -inf with the string "-inf" is
- * spelled as a float attribute). A row that sees no key: as its mask_value says, the mean of v for the lowest f32, NaN
- * for -inf. */
+ * spelled as a float attribute), nan_to_zero. A row that sees no key: as its mask_value says, the mean of v for the
+ * lowest f32, NaN for -inf or, with nan_to_zero = 1, zeros. */
 #include <float.h>
 #include <math.h>
+#include <string.h>
 
 #include "ops/attention.h"
 
 typedef struct args {
     int64_t heads;
     float scale, mask_value;
+    bool nan_to_zero;
 } args;
 
 static hst_status read_args(const node *n, int64_t width, args *out, hst_error *err) {
@@ -22,6 +24,7 @@ static hst_status read_args(const node *n, int64_t width, args *out, hst_error *
     out->scale = node_float(n, "scale", 0);
     if (out->scale == 0 && width > 0) out->scale = 1.0f / sqrtf((float)(width / 3 / out->heads));
     out->mask_value = node_float(n, "mask_value", -FLT_MAX);
+    out->nan_to_zero = node_int(n, "nan_to_zero", 0) != 0;
     return HST_STATUS_OK;
 }
 
@@ -73,6 +76,10 @@ static hst_status expand(const node *n, graph *g, value *const *in, value **out,
     }
     value *p = expand_unary(&e, "Softmax", scores);
     expand_set_int(&e, p, "axis", -1);
+    if (at.nan_to_zero) {
+        value *zero = expand_scalar(&e, HST_DTYPE_F32, 0);
+        p = expand_node(&e, "Where", (value *const[]){expand_unary(&e, "IsNaN", p), zero, p}, 3);
+    }
     value *y = expand_binary(&e, "MatMul", p, head_rows(&e, rows, 2));
     y = expand_transpose(&e, y, (int64_t[]){0, 2, 1, 3}, 4);
     out[0] = expand_reshape(&e, y, (int64_t[]){0, 0, hidden}, 3);
@@ -80,6 +87,16 @@ static hst_status expand(const node *n, graph *g, value *const *in, value **out,
 }
 
 /* ---- the fast path ---- */
+
+/* The rows of sequences that see no key: the softmax of nothing but -inf was NaN and is made 0. */
+static void zero_unseen(const hst_tensor *mask, hst_tensor *y) {
+    const size_t bytes = (size_t)(y->dim[1] * y->dim[2]) * sizeof(float);
+    for (int64_t b = 0; b < mask->dim[0]; b++) {
+        bool seen = false;
+        for (int64_t k = 0; k < mask->dim[1] && !seen; k++) seen = tensor_get_f64(mask, b * mask->dim[1] + k) != 0;
+        if (!seen) memset((char *)y->data + (size_t)b * bytes, 0, bytes);
+    }
+}
 
 static hst_status run(const void *state, eval_context *c, hst_error *err) {
     (void)state;
@@ -104,7 +121,9 @@ static hst_status run(const void *state, eval_context *c, hst_error *err) {
     a.scale = at.scale;
     if (bias) HST_TRY(attention_bias(c, bias, &a, err));
     if (mask) HST_TRY(attention_key_mask(c, mask, at.mask_value, &a, err));
-    return attention_run(c, &a, err);
+    HST_TRY(attention_run(c, &a, err));
+    if (mask && at.nan_to_zero && at.mask_value == -INFINITY) zero_unseen(mask, y);
+    return HST_STATUS_OK;
 }
 
 static hst_status bind(bind_context *c, hst_error *err) {
@@ -124,6 +143,7 @@ static const op_case cases[] = {
     {"a hole", 0, "(f32[1,3,3]{1 1 2 9 9 9 2 0 4}, s32[1,3]{1 0 1}; num_heads=1, scale=1.0) -> (f32[1,3,1]{2.5378828 2.0002468 2.2384058})", 1e-6},
     {"nothing seen, lowest", 0, "(f32[1,2,3]{1 1 2 2 0 4}, f32[1,2]{0 0}; num_heads=1) -> (f32[1,2,1]{3})", 1e-6},
     {"nothing seen, -inf", 0, "(f32[1,2,3]{1 1 2 2 0 4}, s64[1,2]{0 0}; num_heads=1, mask_value=-inf) -> (f32[1,2,1]{nan})", 0},
+    {"nothing seen, made zero", 0, "(f32[2,2,3]{1 1 2 2 0 4}, s64[2,2]{0 0 1 0}; num_heads=1, mask_value=-inf, nan_to_zero=1) -> (f32[2,2,1]{0 0 2 2})", 0},
     {"bias", 0, "(f32[1,2,3]{1 1 2 2 0 4}, _, f32[1,1,1,2]{-1 0}; num_heads=1, scale=1.0) -> (f32[1,2,1]{3 2.5378828})", 1e-6},
     {"bias of rows, mask", 0, "(f32[1,2,3]{1 1 2 2 0 4}, s64[1,2]{1 1}, f32[2,2]{-1 0 0 -inf}; num_heads=1, scale=1.0) -> (f32[1,2,1]{3 2})", 1e-6},
     {"empty", 0, "(f32[0,2,3]{}; num_heads=1, scale=1.0) -> (f32[0,2,1]{})", 0},

@@ -185,6 +185,7 @@ static bool find(node *softmax, match *m) {
         return false;
     value *product = mask_find_product(softmax->in[0]);
     if (!product || !mask_recognise(softmax->in[0], product, &m->mask)) return false;
+    if (m->nan_to_zero && m->mask.bias) return false; /* which rows see nothing is known only of a key mask */
     node *first = product->producer;
     if (!find_heads(first->in[0], as_rows, &m->h[0]) || !find_heads(first->in[1], as_columns, &m->h[1]) ||
         !find_heads(second->in[1], as_rows, &m->h[2]))
