@@ -383,7 +383,8 @@ typedef struct hst_session_options {
     hst_padded_rows padded_rows;
 } hst_session_options;
 
-/* Cheap: weights are the model's. Ownership: hst_session_free; the model stays alive as long. */
+/* Cheap: weights are the model's. Errors: IO (a mapped file of the model was cut), INVALID_ARGUMENT, NO_MEMORY.
+ * Ownership: hst_session_free; the model stays alive as long. */
 HST_API hst_status hst_session_new(hst_model *model, const hst_session_options *options, hst_session **out,
                                    hst_error *err);
 HST_API void hst_session_free(hst_session *session);
@@ -427,7 +428,7 @@ HST_API void hst_cancel(int *flag);
  * Repeated runs with shapes seen lately allocate nothing but what the caller has kept of earlier outputs.
  * On failure out[] is as it was (the elements of bound outputs are undefined) and state is as before the run.
  * Errors: BUSY (another thread runs this session: nothing happened), NOT_FOUND (a name), BAD_SHAPE, INVALID_ARGUMENT,
- * BUDGET, NO_MEMORY, CANCELLED, DEADLINE, IO (the mapped file was cut); after each of them the session works.
+ * BUDGET, NO_MEMORY, CANCELLED, DEADLINE, what a user operator returned; after each of them the session works.
  * Ownership: hst_tensor_free each out[k] that was NULL. */
 HST_API hst_status hst_session_run(hst_session *session, size_t n_in, const char *const *in_names,
                                    const hst_tensor *const *in, size_t n_out, const char *const *out_names,

@@ -17,6 +17,7 @@ hst_status hst_session_new(hst_model *model, const hst_session_options *options,
     if (o.threads < 0 || o.padded_rows > HST_PADDED_ROWS_ZERO)
         return error_set(err, HST_STATUS_INVALID_ARGUMENT, "hst_session_options", "threads %d, padded_rows %d",
                          o.threads, (int)o.padded_rows);
+    HST_TRY(model_check_files(model->model, err));
     const hst_allocator *a = o.allocator ? o.allocator : &model->allocator;
     hst_session *s = memory_alloc(a, sizeof *s, 16);
     if (!s) return error_no_memory(err, sizeof *s, "a session");

@@ -78,6 +78,10 @@ static void release_checkpoint(void *c) {
     checkpoint_free(c);
 }
 
+static hst_status check_checkpoint(const void *c, hst_error *err) {
+    return checkpoint_check(c, err);
+}
+
 hst_status arch_build(checkpoint *c, const hst_allocator *a, model **out, hst_error *err) {
     return arch_build_as(c, NULL, a, out, err);
 }
@@ -89,7 +93,7 @@ hst_status arch_build_as(checkpoint *c, const char *architecture, const hst_allo
     HST_TRY(choose(c, architecture, &chosen, &class_name, err));
     model *m = model_new(a);
     if (!m) return error_no_memory(err, sizeof *m, "a model");
-    hst_status status = model_keep(m, checkpoint_retain(c), release_checkpoint, err);
+    hst_status status = model_keep_file(m, checkpoint_retain(c), release_checkpoint, check_checkpoint, err);
     if (status == HST_STATUS_OK) {
         m->ir_version = 8; /* the lowest of opset 18 */
         m->producer_name = "hasten";

@@ -50,15 +50,28 @@ hst_status model_own_tensor(model *m, hst_tensor *t, hst_error *err) {
     return HST_STATUS_OK;
 }
 
-hst_status model_keep(model *m, void *object, void (*release)(void *), hst_error *err) {
-    int capacity = m->keep_capacity;
+hst_status model_keep_file(model *m, void *object, void (*release)(void *),
+                           hst_status (*check)(const void *, hst_error *), hst_error *err) {
+    int capacity = m->keep_capacity, again = capacity;
     if (!grow(m->arena, (void **)&m->keep, m->n_keep, &m->keep_capacity, sizeof *m->keep) ||
-        !grow(m->arena, (void **)&m->keep_free, m->n_keep, &capacity, sizeof *m->keep_free)) {
+        !grow(m->arena, (void **)&m->keep_free, m->n_keep, &capacity, sizeof *m->keep_free) ||
+        !grow(m->arena, (void **)&m->keep_check, m->n_keep, &again, sizeof *m->keep_check)) {
         release(object);
         return error_no_memory(err, sizeof object, "an object of the model");
     }
     m->keep[m->n_keep] = object;
+    m->keep_check[m->n_keep] = check;
     m->keep_free[m->n_keep++] = release;
+    return HST_STATUS_OK;
+}
+
+hst_status model_keep(model *m, void *object, void (*release)(void *), hst_error *err) {
+    return model_keep_file(m, object, release, NULL, err);
+}
+
+hst_status model_check_files(const model *m, hst_error *err) {
+    for (int i = 0; i < m->n_keep; i++)
+        if (m->keep_check[i]) HST_TRY(m->keep_check[i](m->keep[i], err));
     return HST_STATUS_OK;
 }
 

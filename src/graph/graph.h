@@ -150,6 +150,7 @@ struct model {
     int n_tensors, tensors_capacity;
     void **keep;  /* file maps and the like that tensors point into */
     void (**keep_free)(void *);
+    hst_status (**keep_check)(const void *, hst_error *); /* NULL members: nothing to check */
     int n_keep, keep_capacity;
     bytes extra;
     const struct op *const *operators; /* descriptors that the user brought for this model; they win over op_list */
@@ -163,6 +164,10 @@ void model_free(model *m);
 /* Hands a tensor or any object to the model: freed with it, also where this call fails. */
 hst_status model_own_tensor(model *m, hst_tensor *t, hst_error *err);
 hst_status model_keep(model *m, void *object, void (*release)(void *), hst_error *err);
+/* The same for what holds mapped files: `check` fails where one of them was cut since. */
+hst_status model_keep_file(model *m, void *object, void (*release)(void *),
+                           hst_status (*check)(const void *, hst_error *), hst_error *err);
+hst_status model_check_files(const model *m, hst_error *err); /* IO */
 hst_status model_import_opset(model *m, const char *domain, int64_t version, hst_error *err);
 int64_t model_opset(const model *m, const char *domain); /* 0 where not imported; "ai.onnx" is "" */
 hst_status model_add_metadata(model *m, const char *key, const char *value, hst_error *err);

@@ -12,6 +12,9 @@ typedef struct external_file {
 static void release_map(void *map) {
     file_map_free(map);
 }
+static hst_status check_map(const void *map, hst_error *err) {
+    return file_map_check(map, err);
+}
 
 static hst_status open_file(reader *r, proto_slice location, external_file *file, hst_error *err) {
     if (r->options.external)
@@ -28,7 +31,7 @@ static hst_status open_file(reader *r, proto_slice location, external_file *file
     if (status == HST_STATUS_OK) {
         file->data = map->data;
         file->size = map->size;
-        status = model_keep(r->model, map, release_map, err);
+        status = model_keep_file(r->model, map, release_map, check_map, err);
     }
     free(path);
     return status;
