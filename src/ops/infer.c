@@ -210,7 +210,7 @@ static hst_status infer_node(node *n, infer_memory *memory, hst_error *err) {
     for (size_t i = 0; i < in; i++) {
         value *v = n->in[i];
         in_types[i] = v ? v->type : unknown_type;
-        constants[i] = v ? v->constant : NULL;
+        constants[i] = v && !v->is_input ? v->constant : NULL; /* a default may be replaced */
         contents[i] = v ? v->content : NULL;
         counts[i] = v ? v->content_count : 0;
     }

@@ -24,7 +24,7 @@ static value *weight_source(value *v, bool *transposed) {
             break;
         if (!v) return NULL;
     }
-    const hst_tensor *t = v->constant;
+    const hst_tensor *t = match_constant(v);
     if (!t || t->rank != 2) return NULL;
     if (t->dtype != HST_DTYPE_F32 && t->dtype != HST_DTYPE_F16 && t->dtype != HST_DTYPE_BF16) return NULL;
     return t->dim[0] > 0 && t->dim[1] > 0 ? v : NULL;
@@ -58,7 +58,7 @@ static hst_status fuse_linear(graph *g, node *n, bool *changed, hst_error *err) 
     value *bias;
     if (!read_product(n, &alpha, &transposed, &bias)) return HST_STATUS_OK;
     value *weight = weight_source(n->in[1], &transposed);
-    if (!weight || weight->is_input) return HST_STATUS_OK;
+    if (!weight) return HST_STATUS_OK;
     int64_t columns = weight->constant->dim[transposed ? 0 : 1];
     if (bias && (!match_row(bias, columns) || bias->type.dtype != HST_DTYPE_F32)) return HST_STATUS_OK;
     patch *p = patch_new(g, n);

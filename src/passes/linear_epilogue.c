@@ -38,7 +38,7 @@ static hst_status fuse_bias(graph *g, node *n, bool *changed, hst_error *err) {
         value *bias = n->in[1 - i];
         if (!l || has(l, 2) || has(l, 3) || *node_string(l, "activation", "")) continue;
         int rank = l->out[0]->type.rank;
-        if (rank < 1 || l->out[0]->type.dim[rank - 1] < 1 || bias->is_input) continue;
+        if (rank < 1 || l->out[0]->type.dim[rank - 1] < 1) continue;
         const hst_tensor *row = match_row(bias, l->out[0]->type.dim[rank - 1]);
         if (row && row->dtype == HST_DTYPE_F32 && row->rank <= rank)
             return rebuild(g, n, l, bias, NULL, "", changed, err);

@@ -13,13 +13,15 @@ node *match_producer(const value *v, const char *op_type) {
     return v && v->producer && node_is(v->producer, "", op_type) ? v->producer : NULL;
 }
 
+const hst_tensor *match_constant(const value *v) { return v && !v->is_input ? v->constant : NULL; }
+
 bool match_scalar(const value *v, double *x) {
-    if (!v || !v->constant || tensor_count(v->constant) != 1) return false;
-    hst_dtype d = v->constant->dtype;
-    if (dtype_is_float(d))
-        *x = tensor_get_f64(v->constant, 0);
-    else if (dtype_is_integer(d))
-        *x = (double)tensor_get_s64(v->constant, 0);
+    const hst_tensor *t = match_constant(v);
+    if (!t || tensor_count(t) != 1) return false;
+    if (dtype_is_float(t->dtype))
+        *x = tensor_get_f64(t, 0);
+    else if (dtype_is_integer(t->dtype))
+        *x = (double)tensor_get_s64(t, 0);
     else
         return false;
     return true;
@@ -36,7 +38,7 @@ value *match_other(const node *n, const value *v) {
 }
 
 const hst_tensor *match_row(const value *v, int64_t count) {
-    const hst_tensor *t = v ? v->constant : NULL;
+    const hst_tensor *t = match_constant(v);
     if (!t || tensor_count(t) != count || t->rank < 1 || t->dim[t->rank - 1] != count) return NULL;
     return t->dtype == HST_DTYPE_F32 || t->dtype == HST_DTYPE_F16 || t->dtype == HST_DTYPE_BF16 ? t : NULL;
 }
@@ -72,6 +74,7 @@ int match_axes(const node *n, int64_t *axes, int most) {
         memcpy(axes, given, (size_t)count * sizeof *axes);
         return count;
     }
-    if (n->n_in < 2 || !n->in[1] || !n->in[1]->constant) return -1;
-    return tensor_read_s64(n->in[1]->constant, axes, most, &count, NULL) == HST_STATUS_OK ? count : -1;
+    const hst_tensor *t = n->n_in > 1 ? match_constant(n->in[1]) : NULL;
+    if (!t) return -1;
+    return tensor_read_s64(t, axes, most, &count, NULL) == HST_STATUS_OK ? count : -1;
 }

@@ -8,6 +8,9 @@
 node *match_only_user(const value *v);
 /* The node that produces v if it is of that operator of ai.onnx, else NULL. */
 node *match_producer(const value *v, const char *op_type);
+/* The tensor of v where it is known for good; NULL also for a default, an initializer that is an input too: the caller of the
+ * model may pass another one. */
+const hst_tensor *match_constant(const value *v);
 /* True where v is a known tensor of one element (any rank) of a float or integer dtype; its value in *x. */
 bool match_scalar(const value *v, double *x);
 /* True where v is a known scalar within 1e-6 relative of x. */

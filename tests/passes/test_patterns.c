@@ -1,0 +1,257 @@
+/* Patterns on small graphs made for them: what must be fused, what looks alike and must not be. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "ops/interp.h"
+#include "passes/pass.h"
+
+/* ---- a small graph builder ---- */
+
+static model *begin(void) {
+    model *m = model_new(NULL);
+    assert_non_null(m);
+    assert_int_equal(model_import_opset(m, "", 18, NULL), HST_STATUS_OK);
+    return m;
+}
+
+static value *input(model *m, const char *name, hst_dtype d, int rank, const dim *dims) {
+    value *v = graph_add_value(m->main, name);
+    v->type = type_make(d, rank, dims);
+    assert_int_equal(graph_add_input(m->main, v, NULL), HST_STATUS_OK);
+    return v;
+}
+
+static value *constant(model *m, int rank, const int64_t *dims, float first, float step) {
+    hst_tensor *t;
+    assert_int_equal(tensor_new(HST_DTYPE_F32, rank, dims, NULL, &t, NULL), HST_STATUS_OK);
+    for (int64_t i = 0; i < tensor_count(t); i++) ((float *)t->data)[i] = first + step * (float)(i % 7);
+    assert_int_equal(model_own_tensor(m, t, NULL), HST_STATUS_OK);
+    return graph_add_initializer(m->main, "", t);
+}
+
+static value *number(model *m, float x) {
+    return constant(m, 0, NULL, x, 0);
+}
+
+static value *apply(model *m, const char *op_type, value *a, value *b) {
+    value *in[2] = {a, b}, *out = graph_add_value(m->main, "");
+    assert_non_null(graph_add_node(m->main, "", op_type, op_type, in, b ? 2 : 1, &out, 1));
+    return out;
+}
+
+static value *mean(model *m, value *x, int64_t axis) {
+    value *y = apply(m, "ReduceMean", x, NULL);
+    y->producer->opset = 17; /* axes as attribute */
+    assert_true(node_set_ints(y->producer, "axes", &axis, 1));
+    return y;
+}
+
+static void finish(model *m, value *y) {
+    assert_int_equal(graph_add_output(m->main, y, NULL), HST_STATUS_OK);
+}
+
+static int count(const model *m, const char *domain, const char *op_type) {
+    int n = 0;
+    for (const node *x = m->main->first; x; x = x->next) n += node_is(x, domain, op_type);
+    return n;
+}
+
+/* Rewrites, and checks that answers stay: the graph is run before and after on made-up inputs. */
+static void rewrite(model *m, double tolerance) {
+    hst_error err = {0};
+    const hst_tensor *in[4] = {0};
+    hst_tensor *made[4] = {0}, *before = NULL, *after = NULL;
+    for (int i = 0; i < m->main->n_inputs; i++) {
+        int64_t dims[HST_RANK_MAX];
+        const type *t = &m->main->inputs[i]->type;
+        for (int k = 0; k < t->rank; k++) dims[k] = dim_is_symbol(t->dim[k]) ? 3 : t->dim[k];
+        assert_int_equal(tensor_new(t->dtype, t->rank, dims, NULL, &made[i], NULL), HST_STATUS_OK);
+        for (int64_t k = 0; k < tensor_count(made[i]); k++)
+            tensor_set_f64(made[i], k, (double)((k * 29 + 5) % 41 - 20) / 8);
+        in[i] = made[i];
+    }
+    if (ops_resolve(m->main, &err) != HST_STATUS_OK || interp_run(m->main, in, &before, NULL, &err) != HST_STATUS_OK)
+        fail_msg("%s", err.message);
+    if (passes_run(m, 0, 1000, NULL, &err) != HST_STATUS_OK) fail_msg("%s", err.message);
+    if (graph_check(m->main, &err) != HST_STATUS_OK) fail_msg("%s", err.message);
+    if (interp_run(m->main, in, &after, NULL, &err) != HST_STATUS_OK) fail_msg("%s", err.message);
+    assert_int_equal(tensor_count(before), tensor_count(after));
+    for (int64_t k = 0; k < tensor_count(before); k++) {
+        double d = tensor_get_f64(before, k) - tensor_get_f64(after, k);
+        if (!(d <= tolerance && d >= -tolerance)) fail_msg("element %lld differs by %g", (long long)k, d);
+    }
+    tensor_free(before);
+    tensor_free(after);
+    for (int i = 0; i < m->main->n_inputs; i++) tensor_free(made[i]);
+}
+
+static value *rows(model *m) {
+    const dim dims[3] = {dim_symbol(m, "batch"), dim_symbol(m, "sequence"), 8};
+    return input(m, "x", HST_DTYPE_F32, 3, dims);
+}
+
+/* ---- activations ---- */
+
+static value *gelu_tanh(model *m, value *x, float cubic) {
+    value *cube = apply(m, "Mul", apply(m, "Mul", x, x), x);
+    value *inner =
+        apply(m, "Mul", number(m, 0.7978845608f), apply(m, "Add", x, apply(m, "Mul", cube, number(m, cubic))));
+    return apply(m, "Mul", apply(m, "Mul", number(m, 0.5f), x),
+                 apply(m, "Add", apply(m, "Tanh", inner, NULL), number(m, 1)));
+}
+
+static void a_gelu_in_any_order_is_found(void **state) {
+    (void)state;
+    for (int form = 0; form < 3; form++) {
+        model *m = begin();
+        value *x = rows(m);
+        value *inner =
+            form == 1 ? apply(m, "Mul", x, number(m, 0.70710678f)) : apply(m, "Div", x, number(m, 1.41421356f));
+        value *one = apply(m, "Add", number(m, 1), apply(m, "Erf", inner, NULL)), *half = number(m, 0.5f);
+        value *y = form == 0   ? apply(m, "Mul", apply(m, "Mul", x, one), half)
+                   : form == 1 ? apply(m, "Mul", x, apply(m, "Mul", half, one))
+                               : apply(m, "Div", apply(m, "Mul", one, x), number(m, 2));
+        finish(m, y);
+        rewrite(m, 1e-6);
+        assert_int_equal(count(m, "", "Gelu"), 1);
+        assert_int_equal(m->main->n_nodes, 1);
+        model_free(m);
+    }
+}
+
+static void a_tanh_gelu_is_found_and_another_function_is_not(void **state) {
+    (void)state;
+    for (int form = 0; form < 2; form++) {
+        model *m = begin();
+        finish(m, gelu_tanh(m, rows(m), form ? 0.05f : 0.044715f));
+        rewrite(m, 1e-6);
+        assert_int_equal(count(m, "", "Gelu"), form ? 0 : 1);
+        model_free(m);
+    }
+}
+
+static void quick_gelu_and_silu_are_found(void **state) {
+    (void)state;
+    for (int form = 0; form < 3; form++) {
+        static const float factors[] = {1.702f, 1.0f, 1.3f};
+        model *m = begin();
+        value *x = rows(m);
+        finish(m, apply(m, "Mul", x, apply(m, "Sigmoid", apply(m, "Mul", x, number(m, factors[form])), NULL)));
+        rewrite(m, 1e-6);
+        assert_int_equal(count(m, "com.microsoft", "QuickGelu"), form < 2);
+        model_free(m);
+    }
+}
+
+/* ---- LayerNormalization ---- */
+
+static value *layer_norm(model *m, value *x, int64_t axis) {
+    const int64_t eight = 8;
+    value *d = apply(m, "Sub", x, mean(m, x, axis));
+    value *variance = mean(m, apply(m, "Pow", d, number(m, 2)), axis);
+    value *y = apply(m, "Div", d, apply(m, "Sqrt", apply(m, "Add", variance, number(m, 1e-5f)), NULL));
+    return apply(m, "Add", apply(m, "Mul", y, constant(m, 1, &eight, 0.5f, 0.25f)), constant(m, 1, &eight, -1, 0.5f));
+}
+
+static void a_layer_norm_is_found_over_the_last_axis_only(void **state) {
+    (void)state;
+    static const int64_t axes[] = {-1, 2, 1};
+    for (int i = 0; i < 3; i++) {
+        model *m = begin();
+        finish(m, layer_norm(m, rows(m), axes[i]));
+        rewrite(m, 2e-6);
+        assert_int_equal(count(m, "", "LayerNormalization"), i < 2);
+        model_free(m);
+    }
+}
+
+static void a_sum_goes_into_the_norm_only_when_it_is_read_once(void **state) {
+    (void)state;
+    for (int shared = 0; shared < 2; shared++) {
+        model *m = begin();
+        value *x = rows(m), *sum = apply(m, "Add", x, apply(m, "Tanh", x, NULL));
+        value *y = layer_norm(m, sum, -1);
+        finish(m, shared ? apply(m, "Mul", y, sum) : y);
+        rewrite(m, 1e-5);
+        assert_int_equal(count(m, "com.microsoft", "SkipLayerNormalization"), !shared);
+        model_free(m);
+    }
+}
+
+/* ---- products ---- */
+
+static void a_product_takes_bias_and_activation(void **state) {
+    (void)state;
+    const int64_t dims[2] = {8, 5}, five = 5;
+    model *m = begin();
+    value *y = apply(m, "MatMul", rows(m), constant(m, 2, dims, -0.5f, 0.2f));
+    finish(m, apply(m, "Relu", apply(m, "Add", constant(m, 1, &five, 0.1f, -0.3f), y), NULL));
+    rewrite(m, 1e-5);
+    assert_int_equal(m->main->n_nodes, 1);
+    assert_string_equal(node_string(m->main->first, "activation", ""), "Relu");
+    model_free(m);
+}
+
+static void a_half_precision_weight_is_taken_as_it_lies(void **state) {
+    (void)state;
+    const int64_t dims[2] = {5, 8}, perm[2] = {1, 0};
+    model *m = begin();
+    value *x = rows(m);
+    hst_tensor *t;
+    assert_int_equal(tensor_new(HST_DTYPE_F16, 2, dims, NULL, &t, NULL), HST_STATUS_OK);
+    for (int64_t i = 0; i < 40; i++) tensor_set_f64(t, i, (double)(i % 9) / 4 - 1);
+    assert_int_equal(model_own_tensor(m, t, NULL), HST_STATUS_OK);
+    value *wide = apply(m, "Cast", graph_add_initializer(m->main, "w", t), NULL);
+    assert_true(node_set_int(wide->producer, "to", HST_DTYPE_F32));
+    value *turned = apply(m, "Transpose", wide, NULL);
+    assert_true(node_set_ints(turned->producer, "perm", perm, 2));
+    finish(m, apply(m, "MatMul", x, turned));
+    rewrite(m, 1e-5);
+    assert_int_equal(m->main->n_nodes, 1);
+    assert_ptr_equal(m->main->first->in[1]->constant, t);
+    assert_int_equal(node_int(m->main->first, "transB", 0), 1);
+    model_free(m);
+}
+
+/* An initializer that is also an input is a default: the caller may pass another tensor. */
+static void a_default_is_no_constant(void **state) {
+    (void)state;
+    const int64_t dims[2] = {8, 5};
+    model *m = begin();
+    value *x = rows(m), *w = constant(m, 2, dims, 1, 0);
+    assert_int_equal(graph_add_input(m->main, w, NULL), HST_STATUS_OK);
+    finish(m, apply(m, "Add", apply(m, "MatMul", x, w), apply(m, "MatMul", x, apply(m, "Neg", w, NULL))));
+    rewrite(m, 1e-5);
+    assert_int_equal(count(m, "", "Neg"), 1);
+    assert_int_equal(count(m, "", "MatMul"), 2);
+    model_free(m);
+}
+
+static void an_output_keeps_its_name(void **state) {
+    (void)state;
+    model *m = begin();
+    value *x = rows(m), *y = graph_add_value(m->main, "answer");
+    assert_non_null(graph_add_node(m->main, "", "Identity", "", &x, 1, &y, 1));
+    finish(m, y);
+    rewrite(m, 0);
+    assert_string_equal(m->main->outputs[0]->name, "answer");
+    assert_int_equal(m->main->n_nodes, 1);
+    model_free(m);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {cmocka_unit_test(a_gelu_in_any_order_is_found),
+                                       cmocka_unit_test(a_tanh_gelu_is_found_and_another_function_is_not),
+                                       cmocka_unit_test(quick_gelu_and_silu_are_found),
+                                       cmocka_unit_test(a_layer_norm_is_found_over_the_last_axis_only),
+                                       cmocka_unit_test(a_sum_goes_into_the_norm_only_when_it_is_read_once),
+                                       cmocka_unit_test(a_product_takes_bias_and_activation),
+                                       cmocka_unit_test(a_half_precision_weight_is_taken_as_it_lies),
+                                       cmocka_unit_test(a_default_is_no_constant),
+                                       cmocka_unit_test(an_output_keeps_its_name)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
