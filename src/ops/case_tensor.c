@@ -9,7 +9,8 @@
 #include "tensor/convert.h"
 #include "tensor/strings.h"
 
-#define ELEMENTS_MOST 4096 /* written out in one case */
+#define ELEMENTS_MOST 4096      /* written out in one tensor */
+#define COUNT_MOST    (1 << 20) /* elements that they may be repeated to */
 
 /* Elements as read: one of the three, by dtype. */
 typedef struct elements {
@@ -90,8 +91,11 @@ static hst_status fill(hst_tensor *t, const elements *e, hst_error *err) {
 }
 
 static hst_status make(case_cursor *p, hst_dtype d, int rank, const int64_t *dim, const elements *e, hst_tensor **out) {
+    int64_t count;
+    HST_TRY(shape_count(rank, dim, &count, p->err));
+    if (count > COUNT_MOST) return case_error(p, "a tensor too large for a test case");
     HST_TRY(tensor_new(d, rank, dim, NULL, out, p->err));
-    int64_t count = tensor_count(*out) * (d == HST_DTYPE_C64 || d == HST_DTYPE_C128 ? 2 : 1);
+    count *= (d == HST_DTYPE_C64 || d == HST_DTYPE_C128 ? 2 : 1);
     hst_status status = HST_STATUS_OK;
     if (e->n > count)
         status = case_error(p, "more elements than the shape has");

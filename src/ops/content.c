@@ -1,6 +1,7 @@
 /* Arithmetic on lengths that may be symbols, for infer functions. A product is a number and a sorted list of symbols; a
  * quotient cancels equal symbols. Results that are no plain symbol get a name made of their parts. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/checked.h"
@@ -91,6 +92,30 @@ dim dim_sum(model *m, dim a, dim b) {
     if (!left || !*left || !*right) return dim_symbol(m, "");
     int n = snprintf(name, sizeof name, "%s+%s", left, right);
     return dim_symbol(m, (size_t)n < sizeof name ? name : "");
+}
+
+dim dim_min(model *m, dim a, dim b) {
+    char name[NAME_MOST];
+    if (a == b) return a;
+    if (!dim_is_symbol(a) && !dim_is_symbol(b)) return a < b ? a : b;
+    if (a == 0 || b == 0) return 0;
+    if (dim_is_symbol(b)) {
+        dim swap = a;
+        a = b;
+        b = swap;
+    }
+    const char *part = dim_name(m, a);
+    if (!*part || dim_is_symbol(b)) return dim_symbol(m, "");
+    int n = snprintf(name, sizeof name, "min(%s,%lld)", part, (long long)b);
+    return dim_symbol(m, (size_t)n < sizeof name ? name : "");
+}
+
+bool dim_is_min(const model *m, dim a, dim b) {
+    if (!dim_is_symbol(a) || !dim_is_symbol(b)) return false;
+    const char *name = dim_name(m, a), *part = dim_name(m, b);
+    size_t n = strlen(part);
+    if (!n || strncmp(name, "min(", 4) != 0 || strncmp(name + 4, part, n) != 0 || name[4 + n] != ',') return false;
+    return strtoll(name + 5 + n, NULL, 10) > 1;
 }
 
 dim dim_quotient(model *m, const dim *a, int n, const dim *b, int n_b, bool *ok) {

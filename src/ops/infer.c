@@ -7,7 +7,9 @@
 
 static const type unknown_type = {HST_DTYPE_NONE, -1, {0}};
 
-const type *infer_in(const infer_context *c, int i) { return i < c->n_in ? &c->in[i] : &unknown_type; }
+const type *infer_in(const infer_context *c, int i) {
+    return i < c->n_in ? &c->in[i] : &unknown_type;
+}
 
 int infer_ints(const infer_context *c, int i, int64_t *to, int most) {
     int n = infer_dims(c, i, to, most);
@@ -53,6 +55,8 @@ hst_status infer_broadcast(infer_context *c, const type *a, const type *b, type 
                               (long long)da, (long long)db, i, out->rank);
         else if (da >= 0 || db >= 0)
             out->dim[i] = da > db ? da : db; /* the number: a symbol that is not 1 must equal it */
+        else if (dim_is_min(c->model, da, db) || dim_is_min(c->model, db, da))
+            out->dim[i] = dim_is_min(c->model, da, db) ? db : da;
         else
             out->dim[i] = dim_symbol(c->model, "");
     }
@@ -219,8 +223,8 @@ static hst_status infer_node(node *n, infer_memory *memory, hst_error *err) {
         out_contents[i] = NULL;
         out_counts[i] = 0;
     }
-    infer_context c = {n,         n->graph->model, in_types,     n->n_in,   constants, contents, counts,
-                       out_types, n->n_out,        out_contents, out_counts};
+    infer_context c = {n,      n->graph->model, in_types, n->n_in,      constants, contents,
+                       counts, out_types,       n->n_out, out_contents, out_counts};
     HST_TRY(n->op->infer(&c, err));
     for (size_t i = 0; i < out; i++) {
         value *v = n->out[i];

@@ -50,6 +50,10 @@ dim dim_product(model *m, const dim *d, int n);
 dim dim_sum(model *m, dim a, dim b);
 /* product(a) / product(b): *ok is false where the quotient is provably not a whole number. */
 dim dim_quotient(model *m, const dim *a, int n, const dim *b, int n_b, bool *ok);
+/* The smaller of two lengths, "min(seq,512)": what Slice leaves of position embeddings. dim_is_min: a is the smaller of b and
+ * a number above 1; where a and b broadcast, the result then is b: a can only be 1 where b is. */
+dim dim_min(model *m, dim a, dim b);
+bool dim_is_min(const model *m, dim a, dim b);
 /* What is known when both must be the same length: the number, or the symbol with a name. *ok false: two numbers differ. */
 dim dim_unify(model *m, dim a, dim b, bool *ok);
 

@@ -1,5 +1,7 @@
 /* Slice: on each named axis the elements start, start + step, … before end, numbers as Python's slices take them.
  * starts, ends and axes are attributes before version 10, inputs since, with steps. */
+#include <string.h>
+
 #include "ops/op.h"
 
 typedef struct args { /* by axis of the input; what is not named is whole */
@@ -114,8 +116,8 @@ static dim taken(infer_context *c, const args *a, int axis, dim length) {
         return whole ? length : dim_symbol(c->model, "");
     }
     if (end == length || (known_number(end) && end >= FAR)) return length;
-    if (end == 0) return 0;
-    return dim_symbol(c->model, "");
+    if (dim_is_symbol(end) ? strchr(dim_name(c->model, end), '-') != NULL : end < 0) return dim_symbol(c->model, "");
+    return dim_min(c->model, end, length);
 }
 
 static void infer_slice_content(infer_context *c, const args *a) {

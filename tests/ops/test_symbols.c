@@ -82,6 +82,14 @@ static const sample samples[] = {
     {"k = Constant(; value_ints=[0]); l = Constant(; value_ints=[10]); o = Constant(; value_ints=[2]); y = Slice(x, k, "
      "l, o);",
      "f32[batch,seq,10]"},
+    {PARTS
+     "t = Constant(; value=s64[1,512]{0}); o = Constant(; value_ints=[1]); q = Slice(t, a0, s1, o); w = Constant(; "
+     "value=f32[512,768]{0}); y = Gather(w, q);",
+     "f32[1,min(seq,512),768]"},
+    {PARTS
+     "t = Constant(; value=s64[1,512]{0}); o = Constant(; value_ints=[1]); q = Slice(t, a0, s1, o); w = Constant(; "
+     "value=f32[512,768]{0}); e = Gather(w, q); c = Constant(; value=b8[1,1,1]{1}); y = Where(c, x, e);",
+     "f32[batch,seq,768]"},
     {"k = Constant(; value_int=0); y = Gather(x, k; axis=1);", "f32[batch,768]"},
     {"y = Flatten(x; axis=2);", "f32[batch*seq,768]"},
     {"k = Constant(; value_ints=[1,12,1]); y = Tile(x, k);", "f32[batch,12*seq,768]"},
