@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "counting.h"
 #include "ops/case.h"
 #include "ops/interp.h"
 
@@ -121,6 +122,35 @@ static void check_interpreter(const where *w) {
     else
         for (int k = 0; k < n; k++) compare(w, k, out[k], want[k]);
     for (int k = 0; k < n; k++) tensor_free(out[k]);
+    case_free(&m);
+}
+
+/* The first, second, third … allocation fails: a status says so, nothing is lost, and the last time, where none fails,
+ * the result is as ever. */
+static void check_memory(const where *w) {
+    case_model m;
+    const hst_tensor *in[64], *want[64];
+    hst_tensor *out[64] = {0};
+    if (!open_case(w, &m)) return;
+    present(m.in, m.n_in, in);
+    int n = present(m.expected, m.n_out, want);
+    hst_error err = {0};
+    hst_status status = w->op->infer ? graph_infer(m.model->main, &err) : HST_STATUS_OK;
+    for (long k = 1; status == HST_STATUS_OK && k < 1000; k++) {
+        counting count = {.fail_at = k};
+        hst_allocator allocator = counting_allocator(&count);
+        interp_options options = {.allocator = &allocator};
+        status = interp_run(m.model->main, in, out, &options, &err);
+        bool done = status == HST_STATUS_OK;
+        for (int i = 0; i < n && done; i++) compare(w, i, out[i], want[i]);
+        for (int i = 0; i < n; i++) tensor_free(out[i]);
+        memset(out, 0, sizeof out);
+        if (count.alive) complain(w, "allocation %ld fails: %ld blocks are lost", k, count.alive);
+        if (done && count.fail_at > 0) break;
+        if (status != HST_STATUS_NO_MEMORY && count.fail_at == 0)
+            complain(w, "allocation %ld fails: the status is %s", k, status_name(status));
+        status = HST_STATUS_OK;
+    }
     case_free(&m);
 }
 
@@ -280,6 +310,7 @@ static void check_bound(const where *w, int first_constant) {
 
 static void check_case(const op *o, const op_case *c) {
     check_interpreter(&(where){o, c, "interpreter"});
+    check_memory(&(where){o, c, "failing memory"});
     if (o->infer) {
         check_inference(&(where){o, c, "inference from types"}, KNOW_TYPES);
         check_inference(&(where){o, c, "inference from constants"}, KNOW_CONSTANTS);
