@@ -5,22 +5,31 @@
 
 #include "graph/graph.h"
 
+/* Room for one attribute more; doubles, so that many attributes take linear time and memory. */
+static bool reserve(node *n) {
+    if (n->n_attributes < n->attributes_capacity) return true;
+    if (n->n_attributes > INT32_MAX / 2) return false;
+    int wanted = n->n_attributes < 2 ? 4 : 2 * n->n_attributes;
+    attribute *all = ARENA_ARRAY(n->graph->model->arena, attribute, wanted);
+    if (!all) return false;
+    if (n->n_attributes) memcpy(all, n->attributes, (size_t)n->n_attributes * sizeof *all);
+    n->attributes = all;
+    n->attributes_capacity = wanted;
+    return true;
+}
+
 attribute *node_add_attribute(node *n, const attribute *from) {
     arena *memory = n->graph->model->arena;
-    attribute *all = ARENA_ARRAY(memory, attribute, n->n_attributes + 1);
-    if (!all) return NULL;
-    if (n->n_attributes) memcpy(all, n->attributes, (size_t)n->n_attributes * sizeof *all);
-    attribute *a = &all[n->n_attributes];
-    *a = *from;
-    a->name = arena_copy_string(memory, from->name, strlen(from->name));
-    if (!a->name) return NULL;
-    if (a->type == ATTRIBUTE_STRING && !a->reference) {
-        a->as.s.data = arena_copy_string(memory, from->as.s.data, from->as.s.size);
-        if (!a->as.s.data) return NULL;
+    attribute made = *from;
+    made.name = arena_copy_string(memory, from->name, strlen(from->name));
+    if (!made.name) return NULL;
+    if (made.type == ATTRIBUTE_STRING && !made.reference) {
+        made.as.s.data = arena_copy_string(memory, from->as.s.data, from->as.s.size);
+        if (!made.as.s.data) return NULL;
     }
-    n->attributes = all;
-    n->n_attributes++;
-    return a;
+    if (!reserve(n)) return NULL;
+    n->attributes[n->n_attributes] = made;
+    return &n->attributes[n->n_attributes++];
 }
 
 bool node_set_int(node *n, const char *name, int64_t i) {
@@ -32,8 +41,7 @@ bool node_set_float(node *n, const char *name, float f) {
 }
 
 bool node_set_string(node *n, const char *name, const char *s) {
-    return node_add_attribute(
-        n, &(attribute){.name = name, .type = ATTRIBUTE_STRING, .n = 1, .as.s = {s, strlen(s)}});
+    return node_add_attribute(n, &(attribute){.name = name, .type = ATTRIBUTE_STRING, .n = 1, .as.s = {s, strlen(s)}});
 }
 
 bool node_set_ints(node *n, const char *name, const int64_t *v, int count) {

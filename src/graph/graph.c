@@ -37,7 +37,7 @@ model *model_new(const hst_allocator *a) {
 void model_free(model *m) {
     if (!m) return;
     for (int i = m->n_tensors; i-- > 0;) tensor_free(m->tensors[i]);
-    for (int i = m->n_keep; i-- > 0;) m->keep_free[i](m->keep[i]);
+    for (int i = m->n_keep; i-- > 0;) m->keep[i].release(m->keep[i].object);
     arena_free(m->arena);
 }
 
@@ -52,16 +52,11 @@ hst_status model_own_tensor(model *m, hst_tensor *t, hst_error *err) {
 
 hst_status model_keep_file(model *m, void *object, void (*release)(void *),
                            hst_status (*check)(const void *, hst_error *), hst_error *err) {
-    int capacity = m->keep_capacity, again = capacity;
-    if (!grow(m->arena, (void **)&m->keep, m->n_keep, &m->keep_capacity, sizeof *m->keep) ||
-        !grow(m->arena, (void **)&m->keep_free, m->n_keep, &capacity, sizeof *m->keep_free) ||
-        !grow(m->arena, (void **)&m->keep_check, m->n_keep, &again, sizeof *m->keep_check)) {
+    if (!grow(m->arena, (void **)&m->keep, m->n_keep, &m->keep_capacity, sizeof *m->keep)) {
         release(object);
         return error_no_memory(err, sizeof object, "an object of the model");
     }
-    m->keep[m->n_keep] = object;
-    m->keep_check[m->n_keep] = check;
-    m->keep_free[m->n_keep++] = release;
+    m->keep[m->n_keep++] = (model_kept){object, release, check};
     return HST_STATUS_OK;
 }
 
@@ -71,7 +66,7 @@ hst_status model_keep(model *m, void *object, void (*release)(void *), hst_error
 
 hst_status model_check_files(const model *m, hst_error *err) {
     for (int i = 0; i < m->n_keep; i++)
-        if (m->keep_check[i]) HST_TRY(m->keep_check[i](m->keep[i], err));
+        if (m->keep[i].check) HST_TRY(m->keep[i].check(m->keep[i].object, err));
     return HST_STATUS_OK;
 }
 

@@ -103,7 +103,7 @@ struct node {
     value **out; /* an omitted optional output is NULL */
     int n_out;
     attribute *attributes;
-    int n_attributes;
+    int n_attributes, attributes_capacity; /* 0: the array is a reader's and full */
     node *previous, *next;
     const struct op *op; /* descriptor, set by ops_resolve; NULL before */
     bytes extra;
@@ -133,6 +133,13 @@ typedef struct metadata_entry {
     const char *key, *value;
 } metadata_entry;
 
+/* A file map or the like that tensors point into. */
+typedef struct model_kept {
+    void *object;
+    void (*release)(void *);
+    hst_status (*check)(const void *, hst_error *); /* NULL: nothing to check */
+} model_kept;
+
 struct model {
     arena *arena;
     graph *main;
@@ -145,12 +152,12 @@ struct model {
     int n_metadata, metadata_capacity;
     const char **symbols; /* name of symbol k; "" for one that hasten made */
     int n_symbols, symbols_capacity;
+    struct names *symbol_index; /* of the first n_symbols_indexed, for dim_symbol; NULL before the first */
+    int n_symbols_indexed;
     int n_values, n_nodes; /* ids handed out */
     hst_tensor **tensors;  /* owned by the model, freed with it */
     int n_tensors, tensors_capacity;
-    void **keep;  /* file maps and the like that tensors point into */
-    void (**keep_free)(void *);
-    hst_status (**keep_check)(const void *, hst_error *); /* NULL members: nothing to check */
+    model_kept *keep;
     int n_keep, keep_capacity;
     bytes extra;
     const struct op *const *operators; /* descriptors that the user brought for this model; they win over op_list */

@@ -2,13 +2,39 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/names.h"
 #include "graph/graph.h"
 
+/* In symbol_index a name's item is its symbol's number + 1. */
+static bool index_add(model *m, const char *name, int k) {
+    void **item = names_add(m->symbol_index, names_text(name));
+    if (!item) return false;
+    if (!*item) *item = (void *)((intptr_t)k + 1);
+    return true;
+}
+
+/* Symbols come otherwise too (a model that takes over another's): those are indexed first. */
+static bool index_rest(model *m) {
+    if (!m->symbol_index) {
+        m->symbol_index = ARENA_NEW(m->arena, names);
+        if (!m->symbol_index) return false;
+        names_begin(m->symbol_index, m->arena);
+    }
+    for (; m->n_symbols_indexed < m->n_symbols; m->n_symbols_indexed++) {
+        const char *name = m->symbols[m->n_symbols_indexed];
+        if (*name && !index_add(m, name, m->n_symbols_indexed)) return false;
+    }
+    return true;
+}
+
 dim dim_symbol(model *m, const char *name) {
-    if (*name)
-        for (int i = 0; i < m->n_symbols; i++)
-            if (strcmp(m->symbols[i], name) == 0) return DIM_SYMBOL_FIRST - i;
+    if (*name) {
+        if (!index_rest(m)) return 0;
+        void **known = names_find(m->symbol_index, names_text(name));
+        if (known && *known) return DIM_SYMBOL_FIRST - ((intptr_t)*known - 1);
+    }
     if (m->n_symbols == m->symbols_capacity) {
+        if (m->n_symbols > INT32_MAX / 4) return 0;
         int wanted = m->symbols_capacity ? m->symbols_capacity * 2 : 16;
         const char **bigger = ARENA_ARRAY(m->arena, const char *, wanted);
         if (!bigger) return 0;
@@ -18,7 +44,7 @@ dim dim_symbol(model *m, const char *name) {
     }
     const char *copy = *name ? arena_copy_string(m->arena, name, strlen(name)) : "";
     if (!copy) return 0;
-    m->symbols[m->n_symbols++] = copy;
+    m->symbols[m->n_symbols++] = copy; /* into the index with the next name that is asked for */
     return DIM_SYMBOL_FIRST - (m->n_symbols - 1);
 }
 
@@ -41,7 +67,9 @@ type type_make(hst_dtype d, int rank, const dim *dims) {
     return t;
 }
 
-type type_of_tensor(const hst_tensor *t) { return type_make(t->dtype, t->rank, t->dim); }
+type type_of_tensor(const hst_tensor *t) {
+    return type_make(t->dtype, t->rank, t->dim);
+}
 
 const char *type_format(const model *m, const type *t, char *to, size_t size) {
     size_t n = (size_t)snprintf(to, size, "%s[", dtype_name(t->dtype));

@@ -216,7 +216,6 @@ static hst_status read_with(const void *data, size_t size, const char *path, fil
     r.tensors = (tensor_source){.allocator = r.options.allocator, .external = external_find, .user = &r};
     names_begin(&r.imports, r.scratch);
     names_begin(&r.functions, r.scratch);
-    names_begin(&r.symbols, r.scratch);
     names_begin(&r.taken, r.scratch);
     names_begin(&r.externals, r.scratch);
     status = read_model(&r, data, size);

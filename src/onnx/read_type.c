@@ -93,24 +93,11 @@ static hst_status parse_type(proto_reader p, parsed_type *t, hst_error *err) {
     return proto_end(&p, "TypeProto", err);
 }
 
-/* dim_symbol looks through all symbols; a file may have many, so names are found in a map here. */
 static hst_status symbol(reader *r, proto_slice name, bool fresh, dim *out) {
-    model *m = r->model;
-    void **known = NULL;
-    if (!fresh && name.size) {
-        known = names_add(&r->symbols, name);
-        if (!known) return read_no_memory(r, "a symbolic dimension");
-        if (*known) {
-            *out = *(const dim *)*known;
-            return HST_STATUS_OK;
-        }
-    }
-    *out = dim_symbol(m, "");
-    if (*out == 0) return read_no_memory(r, "a symbolic dimension");
-    if (!known) return HST_STATUS_OK;
-    HST_TRY(read_text(r, m->arena, name, "a dimension's name", &m->symbols[m->n_symbols - 1]));
-    *known = arena_copy(r->scratch, out, sizeof *out);
-    return *known ? HST_STATUS_OK : read_no_memory(r, "a symbolic dimension");
+    const char *text = "";
+    if (!fresh && name.size) HST_TRY(read_text(r, r->scratch, name, "a dimension's name", &text));
+    *out = dim_symbol(r->model, text);
+    return *out ? HST_STATUS_OK : read_no_memory(r, "a symbolic dimension");
 }
 
 hst_status read_type(reader *r, proto_reader p, bool fresh, type *t, bool *plain) {

@@ -4,7 +4,7 @@
 
 #include "onnx/extra.h"
 #include "onnx/fields.h"
-#include "onnx/names.h"
+#include "base/names.h"
 #include "onnx/onnx.h"
 #include "onnx/tensor_proto.h"
 
@@ -63,7 +63,6 @@ typedef struct reader {
     int64_t ir_version;
     names imports;   /* of the model */
     names functions; /* "domain\0name\0overload" -> function */
-    names symbols;   /* dim_param -> dim */
     names taken;     /* every value name in use */
     names externals; /* location -> external file */
     pending_name *pending, **pending_tail;

@@ -4,7 +4,7 @@
 
 #include "onnx/extra.h"
 #include "onnx/fields.h"
-#include "onnx/names.h"
+#include "base/names.h"
 #include "onnx/onnx.h"
 
 #define WRITE_INLINE UINT64_MAX /* offset of a tensor whose data is in the model file */

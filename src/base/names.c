@@ -1,5 +1,5 @@
 /* An open-addressing hash map of names. */
-#include "onnx/names.h"
+#include "base/names.h"
 
 #include <stdlib.h>
 #include <string.h>

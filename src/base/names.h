@@ -1,7 +1,9 @@
 /* A map from names (byte slices) to pointers, in an arena. The hash is seeded per process, so that a file cannot be
  * made to collide; nothing depends on the order. */
-#ifndef ONNX_NAMES_H
-#define ONNX_NAMES_H
+#ifndef BASE_NAMES_H
+#define BASE_NAMES_H
+
+#include <string.h>
 
 #include "base/memory.h"
 #include "base/proto.h"
@@ -19,6 +21,9 @@ typedef struct names {
 } names;
 
 void names_begin(names *n, arena *a);
+static inline proto_slice names_text(const char *text) {
+    return (proto_slice){(const unsigned char *)text, strlen(text)};
+}
 /* The place of `name`'s item, NULL where it is absent. */
 void **names_find(const names *n, proto_slice name);
 /* The same, added (with a NULL item) where it is absent; NULL: no memory. The name's bytes must stay. */
