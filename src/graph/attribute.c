@@ -36,6 +36,12 @@ bool node_set_int(node *n, const char *name, int64_t i) {
     return node_add_attribute(n, &(attribute){.name = name, .type = ATTRIBUTE_INT, .n = 1, .as.i = i});
 }
 
+void node_replace_int(node *n, const char *name, int64_t i) {
+    for (int k = 0; k < n->n_attributes; k++)
+        if (strcmp(n->attributes[k].name, name) == 0 && n->attributes[k].type == ATTRIBUTE_INT)
+            n->attributes[k].as.i = i;
+}
+
 bool node_set_float(node *n, const char *name, float f) {
     return node_add_attribute(n, &(attribute){.name = name, .type = ATTRIBUTE_FLOAT, .n = 1, .as.f = f});
 }

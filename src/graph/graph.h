@@ -192,6 +192,7 @@ node *graph_add_node(graph *g, const char *domain, const char *op_type, const ch
 /* Adds to the node's attributes; the attribute is copied shallowly, name and string are copied into the arena. */
 attribute *node_add_attribute(node *n, const attribute *a);
 bool node_set_int(node *n, const char *name, int64_t i);
+void node_replace_int(node *n, const char *name, int64_t i); /* an attribute that it has; nothing otherwise */
 bool node_set_float(node *n, const char *name, float f);
 bool node_set_string(node *n, const char *name, const char *s);
 bool node_set_ints(node *n, const char *name, const int64_t *v, int count);

@@ -81,7 +81,8 @@ void patch_replace(patch *p, value *old, value *with) {
     p->replacements[p->n_replacements++] = (replacement){old, with};
 }
 
-/* Moves every use of `from` to `to`. A graph output keeps its name: the new value takes the old one's place and name. */
+/* Moves every use of `from` to `to`. A graph output keeps its name: the new value takes the old one's place and name.
+ */
 static bool move_uses(graph *g, value *from, value *to) {
     for (int i = 0; i < from->n_uses; i++)
         if (!value_add_use(to, from->uses[i].node, from->uses[i].index)) return false;
@@ -135,7 +136,9 @@ hst_status patch_apply(patch *p, hst_error *err) {
     return status;
 }
 
-static bool used(const value *v) { return v && (v->n_uses > 0 || v->is_output); }
+static bool used(const value *v) {
+    return v && (v->n_uses > 0 || v->is_output);
+}
 
 int graph_remove_dead(graph *g) {
     int gone = 0;
@@ -175,5 +178,53 @@ hst_status graph_set_constant(value *v, hst_tensor *t, hst_error *err) {
         return HST_STATUS_OK;
     }
     if (!move_uses(g, v, c)) return error_no_memory(err, sizeof *c, "a folded constant");
+    return HST_STATUS_OK;
+}
+
+/* A Cast of v just before `before` (NULL: at the end). */
+static value *insert_cast(value *v, hst_dtype to, node *before) {
+    graph *g = v->graph;
+    value *out = graph_add_value(g, "");
+    node *n = out ? graph_make_node(g, "", "Cast", v->producer ? v->producer->name : "", &v, 1, &out, 1) : NULL;
+    if (!n || !node_set_int(n, "to", to) || !node_connect(n)) return NULL;
+    out->type = v->type;
+    out->type.dtype = to;
+    graph_insert(g, n, before);
+    return out;
+}
+
+hst_status graph_cast_uses(value *v, hst_dtype to, hst_error *err) {
+    graph *g = v->graph;
+    int n = v->n_uses;
+    if (!n) return HST_STATUS_OK;
+    value *cast = insert_cast(v, to, v->producer ? v->producer->next : g->first);
+    if (!cast) return error_no_memory(err, sizeof *cast, "a Cast");
+    int kept = 0; /* the Cast itself, which came last, goes on reading v */
+    for (int i = 0; i < v->n_uses; i++) {
+        use u = v->uses[i];
+        if (u.node == cast->producer || u.node->graph != g) {
+            v->uses[kept++] = u;
+            continue;
+        }
+        if (!value_add_use(cast, u.node, u.index)) return error_no_memory(err, sizeof u, "a Cast");
+        u.node->in[u.index] = cast;
+    }
+    v->n_uses = kept;
+    return HST_STATUS_OK;
+}
+
+hst_status graph_cast_output(graph *g, int i, hst_dtype to, hst_error *err) {
+    value *v = g->outputs[i], *cast = insert_cast(v, to, NULL);
+    if (!cast) return error_no_memory(err, sizeof *cast, "a Cast");
+    bool elsewhere = false;
+    g->outputs[i] = cast;
+    cast->is_output = true;
+    for (int k = 0; k < g->n_outputs; k++) elsewhere |= g->outputs[k] == v;
+    v->is_output = elsewhere;
+    if (v->is_input || elsewhere) return HST_STATUS_OK;
+    cast->name = v->name;
+    cast->extra = v->extra;
+    v->name = "";
+    v->extra = (bytes){0};
     return HST_STATUS_OK;
 }

@@ -20,6 +20,10 @@ void patch_drop(patch *p);
 
 /* Makes a value known: uses see v->constant, its producer dies if nothing else needs it. Takes the tensor over. */
 hst_status graph_set_constant(value *v, hst_tensor *t, hst_error *err);
+/* Every user of v in its graph reads Cast(v) of that dtype from now on; graph outputs do not. */
+hst_status graph_cast_uses(value *v, hst_dtype to, hst_error *err);
+/* Output i of g becomes Cast of what it was, under its name. */
+hst_status graph_cast_output(graph *g, int i, hst_dtype to, hst_error *err);
 /* Removes nodes whose outputs nobody uses, and initializers likewise; returns how many nodes went. */
 int graph_remove_dead(graph *g);
 

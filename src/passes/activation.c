@@ -1,20 +1,22 @@
 /* Activations written out in elementary operators become one: Gelu (erf and tanh forms), QuickGelu, Silu.
  *
  * They are found by meaning: the nodes between a value x and an output y, all elementwise with scalar constants, are a
- * function of one variable; it is computed at sample points and compared with the known ones. So any order of factors, x/√2
- * or x·0.7071, x³ or x·x·x, is the same to us. x is the value at which all paths from y meet. */
+ * function of one variable; it is computed at sample points and compared with the known ones. So any order of factors,
+ * x/√2 or x·0.7071, x³ or x·x·x, is the same to us. x is the value at which all paths from y meet. */
 #include <math.h>
 #include <string.h>
 
 #include "passes/match.h"
 #include "passes/pass.h"
+#include "tensor/convert.h"
 
 #define CONE_MOST 24 /* nodes between y and x */
 
 typedef struct cone {
     const value *leaf;
     double x;
-    int steps; /* nodes visited, a bound on work */
+    int steps;  /* nodes visited, a bound on work */
+    bool exact; /* a constant was met that is not one of half precision */
 } cone;
 
 static bool evaluate(cone *c, const value *v, double *y);
@@ -45,7 +47,10 @@ static bool evaluate_binary(const node *n, double a, double b, double *y) {
 
 static bool evaluate(cone *c, const value *v, double *y) {
     if (v == c->leaf) return *y = c->x, true;
-    if (match_scalar(v, y)) return true;
+    if (match_scalar(v, y)) {
+        c->exact |= (double)f16_to_f32(f32_to_f16((float)*y)) != *y;
+        return true;
+    }
     const node *n = v->producer;
     if (!n || ++c->steps > 8 * CONE_MOST || n->n_out != 1) return false;
     double a, b;
@@ -55,10 +60,18 @@ static bool evaluate(cone *c, const value *v, double *y) {
     return false;
 }
 
-static double gelu_erf(double x) { return 0.5 * x * (1 + erf(x / sqrt(2.0))); }
-static double gelu_tanh(double x) { return 0.5 * x * (1 + tanh(0.7978845608028654 * (x + 0.044715 * x * x * x))); }
-static double quick_gelu(double x) { return x / (1 + exp(-1.702 * x)); }
-static double silu(double x) { return x / (1 + exp(-x)); }
+static double gelu_erf(double x) {
+    return 0.5 * x * (1 + erf(x / sqrt(2.0)));
+}
+static double gelu_tanh(double x) {
+    return 0.5 * x * (1 + tanh(0.7978845608028654 * (x + 0.044715 * x * x * x)));
+}
+static double quick_gelu(double x) {
+    return x / (1 + exp(-1.702 * x));
+}
+static double silu(double x) {
+    return x / (1 + exp(-x));
+}
 
 typedef struct known_function {
     double (*fn)(double);
@@ -74,22 +87,38 @@ static const known_function functions[] = {{gelu_erf, "", "Gelu", 20, "none", 0}
                                            {silu, "com.microsoft", "QuickGelu", 1, NULL, 1.0f}};
 
 /* Constants are often rounded to f32 or shortened by their authors (0.79788): a few 1e-6 are theirs, more is another
- * function; the two Gelus differ by 5e-4 at their worst. */
-#define SAME 2e-6
+ * function. In a half-precision graph √2 is 1.4140625; there the nearest function is meant (the two Gelus differ by
+ * 5e-4). */
+#define SAME      2e-6
+#define SAME_HALF 3e-4
+
+/* The greatest difference from f at the samples, relative to 1 + |x|; -1 where y is no function of the leaf. */
+static double distance(const value *y, const value *leaf, const known_function *f, bool *exact) {
+    static const double samples[] = {-6, -3.1, -2.25, -1.5, -0.75, -0.1, 0.3, 0.9, 1.7, 2.6, 4.2, 7.5};
+    double most = 0;
+    for (size_t i = 0; i < sizeof samples / sizeof *samples; i++) {
+        cone c = {leaf, samples[i], 0, false};
+        double got;
+        if (!evaluate(&c, y, &got)) return -1;
+        *exact = c.exact;
+        double d = fabs(got - f->fn(samples[i])) / (1 + fabs(samples[i]));
+        if (!(d <= most)) most = d;
+    }
+    return most;
+}
 
 static const known_function *recognise(const value *y, const value *leaf) {
-    static const double samples[] = {-6, -3.1, -2.25, -1.5, -0.75, -0.1, 0.3, 0.9, 1.7, 2.6, 4.2, 7.5};
+    const known_function *best = NULL;
+    double least = INFINITY;
     for (size_t k = 0; k < sizeof functions / sizeof *functions; k++) {
-        bool same = true;
-        for (size_t i = 0; i < sizeof samples / sizeof *samples && same; i++) {
-            cone c = {leaf, samples[i], 0};
-            double got;
-            if (!evaluate(&c, y, &got)) return NULL;
-            same = fabs(got - functions[k].fn(samples[i])) <= SAME * (1 + fabs(samples[i]));
-        }
-        if (same) return &functions[k];
+        bool exact = true;
+        double d = distance(y, leaf, &functions[k], &exact);
+        if (d < 0) return NULL;
+        if (!(d <= (exact ? SAME : SAME_HALF)) || d >= least) continue;
+        least = d;
+        best = &functions[k];
     }
-    return NULL;
+    return best;
 }
 
 /* Collects what the nodes before y read, breadth first: candidates for x, which has at least two uses. */

@@ -119,8 +119,30 @@ static void fused_graphs_give_the_same_answers(void **state) {
     }
 }
 
+/* Graphs written in f16 compute in f32; their outputs stay f16. */
+static void half_graphs_compute_in_f32(void **state) {
+    (void)state;
+    static const char *const halves[] = {"bert_seqcls_ts17_eager_fp16", "distilbert_seqcls_ts17_eager_fp16",
+                                         "bert_seqcls_ts17_eager_fused_fp16",
+                                         "distilbert_seqcls_ts17_eager_fused_fp16"};
+    for (size_t i = 0; i < sizeof halves / sizeof *halves; i++) {
+        model *before = read_model(halves[i], ".onnx"), *m = optimised(halves[i]),
+              *cases = read_model(halves[i], ".cases");
+        assert_int_equal(m->main->outputs[0]->type.dtype, before->main->outputs[0]->type.dtype);
+        assert_string_equal(m->main->outputs[0]->name, before->main->outputs[0]->name);
+        for (const node *n = m->main->first; n; n = n->next)
+            if (!node_is(n, "", "Cast") && !node_is(n, "", "Gather") && n->out[0]->type.dtype == HST_DTYPE_F16)
+                fail_msg("%s: %s computes in f16", halves[i], n->op_type);
+        run_cases(halves[i], m, cases, 2e-3);
+        model_free(before);
+        model_free(m);
+        model_free(cases);
+    }
+}
+
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(every_encoder_is_fused),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(half_graphs_compute_in_f32),
+                                       cmocka_unit_test(every_encoder_is_fused),
                                        cmocka_unit_test(fused_graphs_give_the_same_answers)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
