@@ -3,9 +3,11 @@
 #include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "cli.h"
+#include "progress.h"
 #include "texts.h"
 
 #define CHUNK 2048 /* texts read, sorted by length and answered together */
@@ -20,8 +22,11 @@ typedef struct run_options {
 typedef struct printer {
     bool table;
     int width;
-    size_t answered, expected; /* expected 0: not known */
-    bool progress;
+    size_t answered;
+    /* For the progress bar: how much of the work came before this chunk and comes with it, as shares; negative:
+     * unknown. */
+    double share_before, share_chunk;
+    progress bar;
 } printer;
 
 static void print_row(const printer *p, const char *label, double score, const char *text, size_t size) {
@@ -52,11 +57,9 @@ static hst_status print_results(const printer *p, const hst_result *result, cons
 }
 
 static void show_progress(void *user, size_t done, size_t total) {
-    const printer *p = user;
-    (void)total;
-    if (!p->progress) return;
-    fprintf(stderr, "\r%zu texts ", p->answered + done);
-    fflush(stderr);
+    printer *p = user;
+    double share = p->share_chunk < 0 ? -1 : p->share_before + p->share_chunk * (double)done / (double)total;
+    progress_show(&p->bar, share, p->answered + done);
 }
 
 static hst_status answer(hst_task *task, texts_chunk *c, printer *p, hst_error *err) {
@@ -65,11 +68,9 @@ static hst_status answer(hst_task *task, texts_chunk *c, printer *p, hst_error *
     run.cancel = cli_cancel_flag();
     run.progress = show_progress;
     run.progress_user = p;
-    for (size_t i = 0; c->any_pair && i < c->n; i++)
-        if (!c->pairs[i].data) c->pairs[i] = (hst_string){NULL, 0};
     hst_status status = hst_task_run_texts(task, c->n, c->texts, c->any_pair ? c->pairs : NULL, &run, &result, err);
+    progress_clear(&p->bar);
     if (status != HST_STATUS_OK) return status;
-    if (p->progress) fputs("\r\033[K", stderr);
     status = print_results(p, result, c, err);
     hst_result_free(result);
     p->answered += c->n;
@@ -80,10 +81,13 @@ static hst_status answer_stream(hst_task *task, const run_options *o, FILE *from
     texts_reader reader = {.from = from, .name = "standard input", .format = o->input, .column = o->column};
     texts_chunk chunk = {0};
     hst_status status;
+    struct stat s;
+    double size = fstat(fileno(from), &s) == 0 && S_ISREG(s.st_mode) && s.st_size > 0 ? (double)s.st_size : -1;
     while ((status = texts_read(&reader, &chunk, CHUNK, err)) == HST_STATUS_OK && chunk.n > 0) {
+        p->share_chunk = size < 0 ? -1 : (double)reader.bytes / size - p->share_before;
         if ((status = answer(task, &chunk, p, err)) != HST_STATUS_OK) break;
+        p->share_before += p->share_chunk;
         fflush(stdout);
-        p->progress = isatty(STDERR_FILENO) && !isatty(STDOUT_FILENO);
     }
     texts_chunk_free(&chunk);
     texts_reader_free(&reader);
@@ -98,6 +102,7 @@ static hst_status answer_arguments(hst_task *task, char **texts, int n, printer 
         return HST_STATUS_NO_MEMORY;
     }
     for (int i = 0; i < n; i++) chunk.texts[i] = (hst_string){texts[i], strlen(texts[i])};
+    p->share_chunk = 1;
     hst_status status = answer(task, &chunk, p, err);
     free(chunk.texts);
     return status;
@@ -189,6 +194,7 @@ static int run(int argc, char **argv) {
 
     printer p = {.width = cli_terminal_width(stdout)};
     p.table = o.table >= 0 ? o.table : p.width > 0;
+    progress_begin(&p.bar, isatty(STDERR_FILENO));
     hst_status status = stream ? answer_stream(task, &o, stdin, &p, &err)
                                : answer_arguments(task, argv + optind, argc - optind, &p, &err);
     hst_task_free(task);

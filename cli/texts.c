@@ -166,6 +166,7 @@ static ssize_t next_line(texts_reader *r) {
     ssize_t n = getline(&r->line, &r->line_capacity, r->from);
     if (n < 0) return -1;
     r->line_number++;
+    r->bytes += (uint64_t)n;
     if (n && r->line[n - 1] == '\n') n--;
     if (n && r->line[n - 1] == '\r') n--;
     return n;

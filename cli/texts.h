@@ -13,6 +13,7 @@ typedef struct texts_reader {
     const char *name; /* of the stream, for messages */
     texts_format format;
     const char *column; /* JSON key or CSV column of the text; NULL: "text", "sentence" or (CSV) the first */
+    uint64_t bytes;     /* read so far */
     /* private */
     size_t line_number;
     int text_column, pair_column;
