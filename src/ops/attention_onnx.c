@@ -9,11 +9,12 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/checked.h"
 #include "ops/attention_onnx.h"
-#include "tensor/convert.h"
 
 enum { QUERY, KEY, VALUE, MASK, PAST_KEY, PAST_VALUE, NONPAD };
 enum { Y, PRESENT_KEY, PRESENT_VALUE, SCORES };
+#define LENGTH_MOST ((int64_t)1 << 40) /* rows of a sequence: sums of lengths are safe below */
 
 /* ---- infer ---- */
 
@@ -89,10 +90,10 @@ static hst_status rows_of(const node *n, const hst_tensor *t, const char *name, 
     if (t->rank == 4) {
         m->heads = t->dim[1], m->length = t->dim[2], m->d = t->dim[3];
         m->at = (attention_rows){m->heads * m->length * m->d, m->d, m->length * m->d};
-        return HST_STATUS_OK;
+        return m->length > LENGTH_MOST ? misfit(n, name, t, err) : HST_STATUS_OK;
     }
-    if (t->rank != 3) return misfit(n, name, t, err);
-    if (h <= 0 || t->dim[2] % h)
+    if (t->rank != 3 || t->dim[1] > LENGTH_MOST) return misfit(n, name, t, err);
+    if (h <= 0 || t->dim[2] == 0 || t->dim[2] % h)
         return node_error(n, err, HST_STATUS_BAD_SHAPE, "%s is %lld: '%s' has %lld columns", heads, (long long)h, name,
                           (long long)t->dim[2]);
     m->heads = h, m->length = t->dim[1], m->d = t->dim[2] / h;
@@ -104,7 +105,8 @@ static hst_status rows_of(const node *n, const hst_tensor *t, const char *name, 
 static hst_status append(eval_context *c, int64_t batch, int past, int out, onnx_matrix *m, hst_error *err) {
     const hst_tensor *p = eval_in(c, past);
     if (!p && !eval_wants(c, out)) return HST_STATUS_OK;
-    if (p && (p->rank != 4 || p->dtype != m->dtype || p->dim[0] != batch || p->dim[1] != m->heads || p->dim[3] != m->d))
+    if (p && (p->rank != 4 || p->dtype != m->dtype || p->dim[0] != batch || p->dim[1] != m->heads ||
+              p->dim[2] > LENGTH_MOST || p->dim[3] != m->d))
         return misfit(c->node, past == PAST_KEY ? "past_key" : "past_value", p, err);
     const int64_t before = p ? p->dim[2] : 0, shape[4] = {batch, m->heads, before + m->length, m->d};
     const size_t size = move_size(m->dtype), row = (size_t)m->d * size;
@@ -132,13 +134,17 @@ static hst_status append(eval_context *c, int64_t batch, int past, int out, onnx
     return HST_STATUS_OK;
 }
 
+static bool is_supported(hst_dtype d) {
+    return d == HST_DTYPE_F32 || d == HST_DTYPE_F16 || d == HST_DTYPE_BF16 || d == HST_DTYPE_F64;
+}
+
 static hst_status read_operands(eval_context *c, onnx_attention *o, hst_error *err) {
     const node *n = c->node;
     const hst_tensor *q, *k, *v;
     HST_TRY(eval_need(c, QUERY, "Q", &q, err));
     HST_TRY(eval_need(c, KEY, "K", &k, err));
     HST_TRY(eval_need(c, VALUE, "V", &v, err));
-    if (!dtype_is_float(q->dtype) || q->dtype != k->dtype || !dtype_is_float(v->dtype))
+    if (!is_supported(q->dtype) || q->dtype != k->dtype || !is_supported(v->dtype))
         return node_error(n, err, HST_STATUS_BAD_SHAPE, "attention of %s, %s and %s", dtype_name(q->dtype),
                           dtype_name(k->dtype), dtype_name(v->dtype));
     HST_TRY(rows_of(n, q, "Q", "q_num_heads", &o->q, err));
@@ -177,13 +183,21 @@ static hst_status read_mask(eval_context *c, onnx_attention *o, hst_error *err) 
     return HST_STATUS_OK;
 }
 
+/* Two numbers a sequence. */
+static hst_status pairs(eval_context *c, int64_t batch, int64_t **first, int64_t **second, hst_error *err) {
+    size_t bytes;
+    void *memory;
+    if (!size_mul((size_t)batch, 2 * sizeof(int64_t), &bytes)) return error_no_memory(err, SIZE_MAX, "attention");
+    HST_TRY(eval_scratch(c, bytes, &memory, err));
+    *first = memory;
+    *second = *first + batch;
+    return HST_STATUS_OK;
+}
+
 /* Places of the queries, and the keys that are no padding. */
 static hst_status read_places(eval_context *c, onnx_attention *o, hst_error *err) {
     const hst_tensor *t = eval_in(c, NONPAD), *past = eval_in(c, PAST_KEY);
-    void *memory;
-    HST_TRY(eval_scratch(c, (size_t)o->batch * 2 * sizeof(int64_t), &memory, err));
-    o->offset = memory;
-    o->known = o->offset + o->batch;
+    HST_TRY(pairs(c, o->batch, &o->offset, &o->known, err));
     if (t && past)
         return node_error(c->node, err, HST_STATUS_BAD_FORMAT, "nonpad_kv_seqlen cannot be given with past_key");
     if (t && (t->rank != 1 || t->dim[0] != o->batch || !dtype_is_integer(t->dtype)))
@@ -288,7 +302,7 @@ static hst_status additive(eval_context *c, const onnx_attention *o, bool square
 }
 
 static hst_status set_masks(eval_context *c, const onnx_attention *o, attention_f32 *a, hst_error *err) {
-    void *memory;
+    int64_t *begin = NULL, *end = NULL;
     bool square = o->left >= 0 || o->right >= 0;
     for (int64_t b = 1; b < o->batch && o->causal; b++)
         if (o->offset[b] != o->offset[0]) square = true;
@@ -296,8 +310,7 @@ static hst_status set_masks(eval_context *c, const onnx_attention *o, attention_
         a->causal = true;
         a->past = o->offset[0];
     }
-    HST_TRY(eval_scratch(c, (size_t)o->batch * 2 * sizeof(int64_t), &memory, err));
-    int64_t *begin = memory, *end = begin + o->batch;
+    HST_TRY(pairs(c, o->batch, &begin, &end, err));
     const bool runs = key_runs(o, begin, end);
     for (int64_t b = 0; b < o->batch && !runs; b++) begin[b] = 0, end[b] = o->known[b];
     a->key_begin = begin;
@@ -308,7 +321,7 @@ static hst_status set_masks(eval_context *c, const onnx_attention *o, attention_
 
 /* Queries that the masks leave no key: zeros, where the softmax made NaN. */
 static void clear_dead_rows(const attention_f32 *a) {
-    for (int64_t s = 0; s < a->sequences && a->bias; s++)
+    for (int64_t s = 0; s < a->sequences && a->bias && a->dv; s++)
         for (int64_t h = 0; h < a->heads; h++)
             for (int64_t i = 0; i < a->queries; i++) {
                 const float *m = a->bias + s * a->bias_sequence + h * a->bias_head + i * a->bias_row;

@@ -98,6 +98,7 @@ static void one_row(const plain *p, int64_t b, int64_t h, int64_t i, hst_tensor 
 hst_status onnx_attention_plain(eval_context *c, const onnx_attention *o, hst_tensor *y, hst_tensor *scores, int mode,
                                 hst_error *err) {
     plain p = {.o = o};
+    if (!(y && tensor_count(y)) && !(scores && tensor_count(scores))) return HST_STATUS_OK;
     HST_TRY(widen(c, o->batch, &o->q, &p.q, err));
     HST_TRY(widen(c, o->batch, &o->k, &p.k, err));
     if (y) HST_TRY(widen(c, o->batch, &o->v, &p.v, err));

@@ -117,6 +117,21 @@ static const bad bads[] = {
     {"Constant", 0, "(; value_int=1, value_float=1.0) -> (f32[]{0})", FORMAT, "has both"},
     {"Dropout", 0, "(f32[1]{0}, f32[]{0.5}, b8[]{1}) -> (f32[1]{0})", HST_STATUS_UNSUPPORTED, "training_mode"},
     {0},
+    {"Attention", 0, "(f32[1,2,4]{0}, f32[1,2,4]{0}, f32[1,2,4]{0}; q_num_heads=3, kv_num_heads=2) -> (f32[1]{0})", SHAPE, "q_num_heads is 3"},
+    {"Attention", 0, "(f32[1,2,4]{0}, f32[1,2,4]{0}, f32[1,2,4]{0}) -> (f32[1]{0})", SHAPE, "q_num_heads is 0"},
+    {"Attention", 0, "(f32[1,2,0]{}, f32[1,2,0]{}, f32[1,2,4]{0}; q_num_heads=4611686018427387904, kv_num_heads=4) -> (f32[1]{0})", SHAPE, "4611686018427387904"},
+    {"Attention", 0, "(f32[1152921504606846976,1,1,0]{}, f32[1152921504606846976,1,1,0]{}, f32[1152921504606846976,1,1,0]{}) -> (f32[1]{0})", HST_STATUS_NO_MEMORY, ""},
+    {"Attention", 0, "(f32[1,3,1,2]{0}, f32[1,2,1,2]{0}, f32[1,2,1,2]{0}) -> (f32[1]{0})", SHAPE, "3 heads of Q cannot share 2"},
+    {"Attention", 0, "(f32[1,1,1,2]{0}, f32[1,1,2,2]{0}, f32[1,1,3,2]{0}) -> (f32[1]{0})", SHAPE, "input 'V' is f32[1,1,3,2]"},
+    {"Attention", 0, "(f32[1,1,1,2]{0}, f32[1,1,2,2]{0}, f32[1,1,2,2]{0}, f32[1,3]{0}) -> (f32[1]{0})", SHAPE, "input 'attn_mask'"},
+    {"Attention", 0, "(f32[1,1,1,2]{0}, f32[1,1,2,2]{0}, f32[1,1,2,2]{0}, _, f32[1,1,1,2]{0}) -> (f32[1]{0})", FORMAT, "past_key and past_value"},
+    {"Attention", 0, "(f32[1,1,1,2]{0}, f32[1,1,2,2]{0}, f32[1,1,2,2]{0}, _, _, _, s64[1]{3}) -> (f32[1]{0})", SHAPE, "nonpad_kv_seqlen is 3 for 2 keys"},
+    {"Attention", 0, "(f32[1,1,1,2]{0}, f32[1,1,2,2]{0}, f32[1,1,2,2]{0}; left_window_size=-2) -> (f32[1]{0})", FORMAT, "left_window_size -2"},
+    {"Attention", 0, "(s32[1,1,1,2]{0}, s32[1,1,2,2]{0}, s32[1,1,2,2]{0}) -> (f32[1]{0})", SHAPE, "attention of s32"},
+    {"RotaryEmbedding", 0, "(f32[1,2,4]{0}, f32[3,2]{0}, f32[3,2]{0}, s64[1,2]{0 3}; num_heads=1) -> (f32[1]{0})", SHAPE, "index 3 out of range"},
+    {"RotaryEmbedding", 0, "(f32[1,2,4]{0}, f32[3,2]{0}, f32[3,2]{0}, s64[1,2]{0}) -> (f32[1]{0})", SHAPE, "num_heads is 0"},
+    {"RotaryEmbedding", 0, "(f32[1,2,4]{0}, f32[3,2]{0}, f32[2,2]{0}, s64[1,2]{0}; num_heads=1) -> (f32[1]{0})", SHAPE, "'sin_cache'"},
+    {"RotaryEmbedding", 0, "(f32[1,2,4]{0}, f32[3,2]{0}, f32[3,2]{0}, s64[1,2]{0}; num_heads=1, rotary_embedding_dim=6) -> (f32[1]{0})", SHAPE, "rotary_embedding_dim is 6"},
 };
 // clang-format on
 
