@@ -115,7 +115,7 @@ static void test_fill(void **state) {
     for (size_t size = 1; size <= 16; size++)
         for (int64_t n = 0; n <= 17; n++)
             for (int same = 0; same < 2; same++) {
-                for (size_t i = 0; i < size; i++) value[i] = (char)(same ? 7 : i + 1);
+                for (size_t i = 0; i < sizeof value; i++) value[i] = (char)(same ? 7 : i + 1);
                 memset(to, 0x55, sizeof to);
                 copy_fill(to, value, size, n);
                 for (int64_t i = 0; i < n; i++) assert_memory_equal(to + (size_t)i * size, value, size);
