@@ -92,8 +92,7 @@ void **names_add(names *n, proto_slice name) {
     uint64_t h = hash(name);
     names_slot *s = probe(n, name, h);
     if (!s->name.data) {
-        *s = (names_slot){name, h, NULL};
-        n->count++;
+        *s = (names_slot){name, h, NULL, n->count++};
     }
     return &s->item;
 }

@@ -1,5 +1,5 @@
 /* A map from names (byte slices) to pointers, in an arena. The hash is seeded per process, so that a file cannot be
- * made to collide; nothing depends on the order. */
+ * made to collide; the order of the slots is another one each time: where an order matters, it is that of `order`. */
 #ifndef BASE_NAMES_H
 #define BASE_NAMES_H
 
@@ -12,6 +12,7 @@ typedef struct names_slot {
     proto_slice name;
     uint64_t hash;
     void *item;
+    size_t order; /* how many names were there before it */
 } names_slot;
 
 typedef struct names {

@@ -71,11 +71,17 @@ hst_status read_import(reader *r, const proto_reader *p, const proto_field *fiel
     return HST_STATUS_OK;
 }
 
+/* The import that stands in the file after `order` others; NULL: there is none. */
+static const names_slot *import_at(const reader *r, size_t order) {
+    for (size_t i = 0; i < r->imports.capacity; i++)
+        if (r->imports.slots[i].name.data && r->imports.slots[i].order == order) return &r->imports.slots[i];
+    return NULL;
+}
+
 static hst_status import_into_model(reader *r) {
-    for (size_t i = 0; i < r->imports.capacity; i++) {
-        const names_slot *s = &r->imports.slots[i];
+    const names_slot *s;
+    for (size_t i = 0; (s = import_at(r, i)) != NULL; i++) {
         const char *domain;
-        if (!s->name.data) continue;
         HST_TRY(read_text(r, r->scratch, s->name, "an opset domain", &domain));
         HST_TRY(model_import_opset(r->model, domain, (intptr_t)s->item, r->err));
     }

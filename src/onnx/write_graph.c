@@ -149,11 +149,11 @@ static void put_imports(proto_writer *p, const writer *w) {
     const model *m = w->model;
     proto_slice standard = {(const unsigned char *)"", 0};
     void **first = names_find(&w->opsets, standard);
-    if (first) put_import(p, &(names_slot){standard, 0, *first});
+    if (first) put_import(p, &(names_slot){.name = standard, .item = *first});
     for (int i = 0; i < m->n_opsets; i++) {
         proto_slice domain = {(const unsigned char *)m->opsets[i].domain, strlen(m->opsets[i].domain)};
         void **known = names_find(&w->opsets, domain);
-        if (domain.size && known) put_import(p, &(names_slot){domain, 0, *known});
+        if (domain.size && known) put_import(p, &(names_slot){.name = domain, .item = *known});
     }
     for (int i = 0; i < w->n_new_domains; i++) put_import(p, &w->new_domains[i]);
 }

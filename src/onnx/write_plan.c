@@ -56,7 +56,7 @@ static hst_status check_node(writer *w, const node *n) {
     names_slot *more = ARENA_ARRAY(w->scratch, names_slot, w->n_new_domains + 1);
     if (!more) return no_memory(w);
     if (w->n_new_domains) memcpy(more, w->new_domains, (size_t)w->n_new_domains * sizeof *more);
-    more[w->n_new_domains++] = (names_slot){domain, 0, *known};
+    more[w->n_new_domains++] = (names_slot){.name = domain, .item = *known};
     w->new_domains = more;
     return HST_STATUS_OK;
 }
