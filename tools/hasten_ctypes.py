@@ -61,7 +61,7 @@ class Library:
         return Model(self, path, optimization, threads)
 
     def tensor(self, array):
-        array = np.ascontiguousarray(array)
+        array = np.asarray(array, order="C")  # ascontiguousarray would give a scalar a dimension
         t, err, dims = C.c_void_p(), Error(), (C.c_int64 * max(1, array.ndim))(*array.shape)
         check(self.c.hst_tensor_new_copy(CODES[array.dtype], array.ndim, dims, array.ctypes.data_as(C.c_void_p),
                                          C.c_size_t(array.nbytes), None, C.byref(t), C.byref(err)), err)
