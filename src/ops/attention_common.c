@@ -13,6 +13,7 @@ attention_f32 attention_make(int64_t sequences, int64_t heads, int64_t queries, 
     const kernels *k = kernels_get();
     return (attention_f32){.family = k->gemm_f32(),
                            .softmax = k->softmax_f32,
+                           .unary = k->unary_f32,
                            .sequences = sequences,
                            .heads = heads,
                            .kv_heads = heads,

@@ -50,6 +50,11 @@ static void row(const attention_f32 *a, const float *q, const float *k, const fl
         float x = 0;
         for (int64_t i = 0; i < a->d; i++) x = fmaf(q[i], k[j * a->k_at.row + i], x);
         p[j] = a->scale == 1 ? x : a->scale * x;
+        if (a->softcap > 0) {
+            p[j] = p[j] / a->softcap;
+            a->unary(UNARY_TANH, NULL, 1, &p[j], &p[j]);
+            p[j] = p[j] * a->softcap;
+        }
         if (bias) p[j] = p[j] + bias[j];
         if (key_bias) p[j] = p[j] + key_bias[j];
     }
@@ -73,7 +78,8 @@ static void check(const attention_f32 *a) {
             const float *v = a->v + (ko ? ko[s] * a->v_at.row : s * a->v_at.sequence) + begin * a->v_at.row;
             for (int64_t i = 0; i < queries; i++) {
                 int64_t n = end - begin;
-                if (a->causal && i + a->past + 1 - begin < n) n = i + a->past + 1 - begin;
+                const int64_t past = a->past_of ? a->past_of[s] : a->past;
+                if (a->causal && i + past + 1 - begin < n) n = i + past + 1 - begin;
                 if (n < 0) n = 0;
                 const int64_t q_at =
                     (qo ? qo[s] * a->q_at.row : s * a->q_at.sequence) + i * a->q_at.row + h * a->q_at.head;
@@ -94,7 +100,7 @@ static void check(const attention_f32 *a) {
 
 typedef struct shape {
     int64_t sequences, heads, kv_heads, queries, keys, d, dv;
-    bool causal, bias, key_bias, ranges;
+    bool causal, bias, key_bias, ranges, softcap, pasts;
     int workers;
 } shape;
 
@@ -108,7 +114,7 @@ static void check_shape(const gemm_f32_family *f, const shape *c) {
     guarded out = guarded_floats(nq * (size_t)(c->heads * c->dv), &seed);
     guarded bias = guarded_floats((size_t)c->heads * (size_t)(c->queries * c->keys), &seed);
     guarded key_bias = guarded_floats(nk, &seed);
-    int64_t begin[8], end[8];
+    int64_t begin[8], end[8], past[8];
     attention_f32 a = {.family = f,
                        .softmax = kernels_get()->softmax_f32,
                        .sequences = c->sequences,
@@ -136,6 +142,11 @@ static void check_shape(const gemm_f32_family *f, const shape *c) {
         end[s] = begin[s] + (int64_t)(guarded_random(&seed) % (uint32_t)(c->keys - begin[s] + 1));
         a.key_begin = begin, a.key_end = end;
     }
+    if (c->softcap) a.softcap = 1.5f, a.unary = kernels_get()->unary_f32;
+    for (int64_t s = 0; s < c->sequences && c->pasts; s++) {
+        past[s] = (int64_t)(guarded_random(&seed) % (uint32_t)(c->keys + 1)) - c->queries / 2;
+        a.past_of = past;
+    }
     run(&a, c->workers);
     check(&a);
     guarded *all[] = {&q, &k, &v, &out, &bias, &key_bias};
@@ -158,6 +169,7 @@ static void families(void **state) {
             c.d = dims[guarded_random(&seed) % 5], c.dv = dims[guarded_random(&seed) % 5];
             c.causal = guarded_random(&seed) % 3 == 0, c.bias = guarded_random(&seed) % 3 == 0;
             c.key_bias = guarded_random(&seed) % 3 == 0, c.ranges = guarded_random(&seed) & 1;
+            c.softcap = guarded_random(&seed) % 3 == 0, c.pasts = guarded_random(&seed) & 1;
             c.workers = 1 + (int)(guarded_random(&seed) % 4);
             check_shape(f, &c);
         }

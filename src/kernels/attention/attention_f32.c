@@ -48,6 +48,7 @@ int64_t attention_f32_scratch(const attention_f32 *a) {
 
 typedef struct sequence {
     int64_t queries, begin, end; /* keys [begin, end) */
+    int64_t past;
     const float *q, *k, *v;
     float *out;
 } sequence;
@@ -59,6 +60,7 @@ static sequence sequence_of(const attention_f32 *a, int64_t s) {
     r.out = a->out + (qo ? qo[s] * a->out_at.row : s * a->out_at.sequence);
     r.k = a->k + (ko ? ko[s] * a->k_at.row : s * a->k_at.sequence);
     r.v = a->v + (ko ? ko[s] * a->v_at.row : s * a->v_at.sequence);
+    r.past = a->past_of ? a->past_of[s] : a->past;
     if (a->key_end) r.end = least(r.end, a->key_end[s]);
     if (a->key_begin) r.begin = a->key_begin[s];
     if (r.end < r.begin) r.end = r.begin;
@@ -68,7 +70,7 @@ static sequence sequence_of(const attention_f32 *a, int64_t s) {
 /* How many keys, from q->begin, query i sees. */
 static int64_t seen(const attention_f32 *a, const sequence *q, int64_t i) {
     int64_t n = q->end - q->begin;
-    if (a->causal) n = least(n, i + a->past + 1 - q->begin);
+    if (a->causal) n = least(n, i + q->past + 1 - q->begin);
     return n < 0 ? 0 : n;
 }
 
@@ -80,6 +82,15 @@ static void pack_head(const attention_f32 *a, const sequence *q, int64_t head, f
     const gemm_f32_operand v = {q->v + q->begin * a->v_at.row + kv * a->v_at.head, HST_DTYPE_F32, a->v_at.row, 1};
     gemm_f32_pack(f, &k, a->d, n, 0, gemm_f32_panels(f, n), scratch);
     gemm_f32_pack(f, &v, n, a->dv, 0, gemm_f32_panels(f, a->dv), scratch + at.values);
+}
+
+static void soft_cap(const attention_f32 *a, int64_t rows, int64_t width, float *scores, int64_t ld) {
+    for (int64_t l = 0; l < rows; l++) {
+        float *s = scores + l * ld;
+        for (int64_t j = 0; j < width; j++) s[j] = s[j] / a->softcap;
+        a->unary(UNARY_TANH, NULL, width, s, s);
+        for (int64_t j = 0; j < width; j++) s[j] = s[j] * a->softcap;
+    }
 }
 
 /* Adds the masks to the scores of rows [i, i + rows) and makes them probabilities; unseen ones become 0. */
@@ -135,6 +146,7 @@ static void block(const attention_f32 *a, const sequence *q, int64_t s, int64_t 
                                .scale = 1};
     if (width > 0) {
         gemm_f32_rows(a->family, &product, rows);
+        if (a->softcap > 0) soft_cap(a, rows, width, scores, ld);
         probabilities(a, q, s, head, i, rows, width, scores, ld);
     }
     gemm_f32_rows(a->family, &mix, rows);

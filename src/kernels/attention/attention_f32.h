@@ -1,12 +1,12 @@
 /* f32 attention: out = softmax(scale · q kᵀ + masks) v, for each sequence and head.
  *
  * The contract, the same bits whatever the batch, the padding and the number of threads:
- *   score[i,j] = scale * chain over d of fma(q[i,:], k[j,:]) from +0;  then + bias[i,j];  then + key_bias[j]
- *   p[i,:]     = the softmax kernel's over the keys that row i sees, lane 0 being the first of them
- *   out[i,:]   = chain over those keys, in order, of fma(p[i,j], v[j,:]) from +0
- * A key that a row does not see is not read. Seen keys whose masks sum to a huge negative number get exactly 0 from the
- * softmax and add exactly 0 to every lane and chain: hiding keys at the end by length or by mask is the same.
- * A row that sees no key gives zeros. */
+ *   score[i,j] = scale * chain over d of fma(q[i,:], k[j,:]) from +0;  then softcap * tanh(score / softcap), where one
+ * is set;  then + bias[i,j];  then + key_bias[j] p[i,:]     = the softmax kernel's over the keys that row i sees, lane
+ * 0 being the first of them out[i,:]   = chain over those keys, in order, of fma(p[i,j], v[j,:]) from +0 A key that a
+ * row does not see is not read. Seen keys whose masks sum to a huge negative number get exactly 0 from the softmax and
+ * add exactly 0 to every lane and chain: hiding keys at the end by length or by mask is the same. A row that sees no
+ * key gives zeros. */
 #ifndef KERNELS_ATTENTION_F32_H
 #define KERNELS_ATTENTION_F32_H
 
@@ -31,11 +31,14 @@ typedef struct attention_f32 {
     float *out;
     attention_rows q_at, k_at, v_at, out_at;
     float scale;
+    float softcap;       /* 0: none */
+    unary_f32_fn *unary; /* the elementwise kernel; needed where there is a softcap */
     /* Masks, each optional. */
     const int64_t *key_begin, *key_end; /* [sequences]: keys [begin, end) of the sequence are seen */
     bool causal;                        /* query i sees keys up to i + past */
     int64_t past;
-    const float *bias; /* [sequences, heads, queries, keys] by strides (0: broadcast), keys dense */
+    const int64_t *past_of; /* [sequences]: instead of past */
+    const float *bias;      /* [sequences, heads, queries, keys] by strides (0: broadcast), keys dense */
     int64_t bias_sequence, bias_head, bias_row;
     const float *key_bias; /* [sequences, keys] */
     int64_t key_bias_sequence;
