@@ -246,20 +246,29 @@ static hst_status narrow(eval_context *c, int64_t batch, const onnx_matrix *m, c
     return attention_as_f32(c, &whole, out, err);
 }
 
-/* A boolean mask of the keys alone whose rows are one run each: the kernel reads no other key. */
-static bool key_runs(const onnx_attention *o, int64_t *begin, int64_t *end) {
-    if (!o->mask || o->mask->dtype != HST_DTYPE_B8 || o->mask_dim[1] != 1 || o->mask_dim[2] != 1) return false;
+/* The keys [begin, end) of each sequence that any query may see. Where a boolean mask is the same for all queries and
+ * one run of keys, it is part of that, and the kernel reads no other key. Returns whether it is so for every sequence.
+ */
+static bool key_ranges(const onnx_attention *o, int64_t *begin, int64_t *end) {
+    const bool yes_no = o->mask && o->mask->dtype == HST_DTYPE_B8 && o->mask_dim[1] == 1;
+    const int64_t n = o->mask_dim[3];
+    bool all = yes_no || !o->mask;
     for (int64_t b = 0; b < o->batch; b++) {
+        begin[b] = 0;
+        end[b] = o->known[b];
+        if (!yes_no) continue;
         const uint8_t *m = (const uint8_t *)o->mask->data + b * o->mask_stride[0];
-        int64_t first = 0, last = o->mask_dim[3];
+        int64_t first = 0, last = n;
         while (first < last && !m[first]) first++;
         while (last > first && !m[last - 1]) last--;
-        for (int64_t j = first; j < last; j++)
-            if (!m[j]) return false;
-        begin[b] = first;
-        end[b] = last < o->known[b] ? last : o->known[b];
+        bool run = true;
+        for (int64_t j = first; j < last && run; j++) run = m[j] != 0;
+        for (int64_t i = 1; i < o->mask_dim[2] && run; i++) run = memcmp(m, m + i * n, (size_t)n) == 0;
+        if (run) begin[b] = first;
+        if (run && last < end[b]) end[b] = last;
+        all = all && run;
     }
-    return true;
+    return all;
 }
 
 /* The mask as numbers to add, [dim 0, dim 1, dim 2, keys] by strides; `square`: with what the range of each query
@@ -303,16 +312,11 @@ static hst_status additive(eval_context *c, const onnx_attention *o, bool square
 
 static hst_status set_masks(eval_context *c, const onnx_attention *o, attention_f32 *a, hst_error *err) {
     int64_t *begin = NULL, *end = NULL;
-    bool square = o->left >= 0 || o->right >= 0;
-    for (int64_t b = 1; b < o->batch && o->causal; b++)
-        if (o->offset[b] != o->offset[0]) square = true;
-    if (o->causal && !square && o->batch) {
-        a->causal = true;
-        a->past = o->offset[0];
-    }
+    const bool square = o->left >= 0 || o->right >= 0;
+    a->causal = o->causal;
+    a->past_of = o->offset;
     HST_TRY(pairs(c, o->batch, &begin, &end, err));
-    const bool runs = key_runs(o, begin, end);
-    for (int64_t b = 0; b < o->batch && !runs; b++) begin[b] = 0, end[b] = o->known[b];
+    const bool runs = key_ranges(o, begin, end);
     a->key_begin = begin;
     a->key_end = end;
     if (square || (o->mask && !runs)) return additive(c, o, square, a, err);
@@ -326,7 +330,7 @@ static void clear_dead_rows(const attention_f32 *a) {
             for (int64_t i = 0; i < a->queries; i++) {
                 const float *m = a->bias + s * a->bias_sequence + h * a->bias_head + i * a->bias_row;
                 int64_t j = a->key_begin[s], end = a->key_end[s];
-                if (a->causal && i + a->past + 1 < end) end = i + a->past + 1;
+                if (a->causal && i + a->past_of[s] + 1 < end) end = i + a->past_of[s] + 1;
                 while (j < end && m[j] == -INFINITY) j++;
                 if (j < end) continue;
                 float *y = a->out + s * a->out_at.sequence + i * a->out_at.row + h * a->out_at.head;
@@ -348,6 +352,7 @@ static hst_status run_f32(eval_context *c, const onnx_attention *o, int rank, co
                                 .row = rank == 3 ? o->q.heads * o->v.d : o->v.d,
                                 .head = rank == 3 ? o->v.d : o->q.length * o->v.d};
     a.scale = (float)o->scale;
+    a.softcap = (float)o->softcap;
     HST_TRY(set_masks(c, o, &a, err));
     HST_TRY(attention_run(c, &a, err));
     clear_dead_rows(&a);
@@ -368,11 +373,10 @@ static hst_status run(const void *state, eval_context *c, hst_error *err) {
     const int64_t mode = node_int(c->node, "qk_matmul_output_mode", 0);
     const bool wide = o.q.dtype == HST_DTYPE_F64 || o.v.dtype == HST_DTYPE_F64 ||
                       node_int(c->node, "softmax_precision", 0) == HST_DTYPE_F64;
-    const bool exact = wide || o.softcap > 0;
     hst_tensor *y = NULL, *scores = NULL;
     if (mode < 0 || mode > 3)
         return node_error(c->node, err, HST_STATUS_BAD_FORMAT, "qk_matmul_output_mode %lld", (long long)mode);
-    if (exact)
+    if (wide)
         HST_TRY(eval_output(c, Y, o.q.dtype, rank, rank == 3 ? shape3 : shape4, &y, err));
     else
         HST_TRY(run_f32(c, &o, rank, rank == 3 ? shape3 : shape4, err));
@@ -418,17 +422,22 @@ static const op_case cases[] = {
     {"scores, mode 1", 0, "(f32[1,2,2,2]{-1 1.25 -0.25 2 1.75 1.5 -2 -2}, f32[1,1,2,2]{0.25 -0.75 1.5 -0.75}, f32[1,1,2,2]{-1.5 -1.75 -0.75 0.5}, f32[2,2]{0 -1 -inf -inf}; qk_matmul_output_mode=1, softcap=1.5) -> (f32[1,2,2,2]{-1.3591561 -1.3274683 0 0 -1.0540363 -0.41210887 0 0}, _, _, f32[1,2,2,2]{-0.76173562 -1.2261579 -0.94060212 -1.0625392 -0.46980146 0.91328907 0.65900016 -0.91328907})", 2e-6},
     {"scores, mode 2", 0, "(f32[1,2,2,2]{-1.5 1.25 -0.75 -0.75 0.75 1.5 -0.25 1.25}, f32[1,1,2,2]{-0.75 -1.5 1.5 1.25}, f32[1,1,2,2]{1 1.75 0 -1.25}, f32[2,2]{0 -1 -inf -inf}; qk_matmul_output_mode=2, softcap=1.5) -> (f32[1,2,2,2]{0.7232253 0.91967583 0 0 0.163158 -0.760526 0 0}, _, _, f32[1,2,2,2]{-0.50928468 -1.4698014 -inf -inf -1.3023379 0.33257833 -inf -inf})", 2e-6},
     {"scores, mode 3", 0, "(f32[1,2,2,2]{0.25 0.25 -0.5 0.5 -1 0.5 1.25 -1.75}, f32[1,1,2,2]{-0.25 0.75 -2 0.5}, f32[1,1,2,2]{1.75 1.5 0.75 1.25}, f32[2,2]{0 -1 -inf -inf}; qk_matmul_output_mode=3, softcap=1.5) -> (f32[1,2,2,2]{1.5442479 1.4485619 0 0 1.3123509 1.3905877 0 0}, _, _, f32[1,2,2,2]{0.79424787 0.20575216 0 0 0.56235087 0.43764913 0 0})", 2e-6},
-    {"soft cap", 0, "(f32[1,1,2,2]{-0.5 -0.75 -1.75 1}, f32[1,1,3,2]{-0.75 1.5 -0.25 1.75 -1.5 -1.5}, f32[1,1,3,2]{-0.75 -2 0 0.75 0.75 -1.25}, b8[2,3]{true true false false true true}; softcap=2.0) -> (f32[1,1,2,2]{-0.42630598 -0.81312197 0.27583337 0.014444386})", 2e-6},
-    {"padded keys", 24, "(f32[2,1,1,2]{-1.5 0.25 0.5 2}, f32[2,1,3,2]{1.75 -0.5 -1.5 -1 1.5 -0.25 2 0.75 0.5 -1.75 0.5 -0.5}, f32[2,1,3,2]{1.5 -1.5 -1.25 0.75 0.75 1.5 0 -0.5 -0.75 -0.5 0.75 0.25}, _, _, _, s64[2]{2 3}) -> (f32[2,1,1,2]{-1.1575737 0.67437845 0.055902243 -0.43258992})", 2e-6},
-    {"padded keys, causal", 24, "(f32[2,1,2,2]{-0.75 -1.25 1 -1 -1.25 -0.75 1.5 -0.25}, f32[2,1,3,2]{0.5 -1.75 -0.75 1 1.25 0.25 1.5 -0.75 -1.5 -1.75 -1.25 1}, f32[2,1,3,2]{1.75 -1.5 0 -1.5 1.5 -1.5 0.5 -1.75 1 1.75 1 -1}, _, _, _, s64[2]{1 3}; is_causal=1) -> (f32[2,1,2,2]{0 0 1.75 -1.5 0.98007524 1.6105268 0.54096341 -1.5635098})", 2e-6},
-    {"padded keys, causal, one place, mask", 24, "(f32[2,1,2,2]{1.5 -0.75 1 1.5 0 0.5 1.5 -1.25}, f32[2,1,3,2]{-2 -0.25 -1.25 1.75 1.5 -0.5 -0.75 1 -0.25 -1.75 0.75 1}, f32[2,1,3,2]{-1.75 1.25 0.25 1.5 1.5 0.75 -0.75 -0.5 1 -1.75 -1.25 0}, f32[2,3]{-1 0 2 1 -2 0}, _, _, s64[2]{2 2}; is_causal=1) -> (f32[2,1,2,2]{-1.75 1.25 -0.92243457 1.3534456 -0.75 -0.5 0.10794388 -1.112817})", 2e-6},
-    {"window", 0, "(f32[1,1,4,1]{2 1 1.25 -1.25}, f32[1,1,4,1]{-1 -1 1 0.25}, f32[1,1,4,1]{-1.25 1 0.5 1.75}; left_window_size=1, right_window_size=1) -> (f32[1,1,4,1]{-0.125 0.36686629 0.8600142 1.398243})", 2e-6},
-    {"window, causal, past", 0, "(f32[1,1,2,2]{0.25 -1.5 1.75 -1.25}, f32[1,1,2,2]{-2 1.25 -0.25 0.5}, f32[1,1,2,2]{-1.5 1 -0.5 2}, _, f32[1,1,2,2]{0.5 1.75 1.25 1.5}, f32[1,1,2,2]{-1.75 1.25 0.5 -0.5}; left_window_size=1, is_causal=1) -> (f32[1,1,2,2]{-0.3465423 0.13490674 -0.55580723 1.9441928})", 2e-6},
-    {"window, padded keys, mask", 0, "(f32[2,2,1,2]{-0.75 0.5 -1.25 -1.25 1.5 1 0.5 1}, f32[2,2,3,2]{-0.75 1 -1.25 -0.25 -1.5 -0.5 -0.75 -0.25 0 -2 -0.75 1.5 -0.25 0.25 -1.75 -0.5 2 0.25 -2 1 1.25 -0.5 -2 1.5}, f32[2,2,3,2]{-1 1.75 -0.5 -0.5 1.25 -1.5 -2 1 1.75 2 -1.5 -1.5 -0.75 1 1.75 1.5 -0.5 1.75 -1 -1.5 -0.25 -1.75 0.75 2}, f32[2,1,3]{-1.75 -1.75 -1.25 -1.25 0.25 0.25}, _, _, s64[2]{2 3}; left_window_size=1) -> (f32[2,2,1,2]{-0.77203971 0.72417873 1.4334627 1.91559 -0.48505738 1.7483397 0.31590554 0.3721458})", 2e-6},
-    {"f64", 0, "(f64[1,2,2,2]{2 -0.25 1.75 1 1.5 -1.25 -0.25 1.75}, f64[1,1,2,2]{1 -1.25 1.5 1.25}, f64[1,1,2,2]{-1.5 -1.75 -1 0}; is_causal=1) -> (f64[1,2,2,2]{-1.5 -1.75 -1.0421045378764324 -0.14736588256751426 -1.5 -1.75 -1.0235956674319999 -0.082584836011999382})", 1e-14},
-    {"softmax precision", 0, "(f32[1,1,2,2]{-1.5 -2 -1.75 -0.75}, f32[1,1,2,2]{-0.5 -0.75 -0.25 1}, f32[1,1,2,2]{-1 -0.25 1 -2}; softmax_precision=11) -> (f32[1,1,2,2]{-0.87869662 -0.35614046 -0.55023509 -0.64354432})", 2e-6},
-    {"f16", 0, "(f16[1,1,2,2]{1.75 2 -1 1.75}, f16[1,1,2,2]{-1 1.75 0.75 -1}, f16[1,1,2,2]{-1.75 -0.5 1 -1.25}, f16[2,2]{0 -1.5 -0.25 -2}) -> (f16[1,1,2,2]{-1.6445312 -0.52880859 -1.7451172 -0.50146484})", 1e-3},
-    {"bf16", 0, "(bf16[1,2,2]{2 0 1.5 -1.5}, bf16[1,2,2]{-1.5 -1.5 0.25 1.5}, bf16[1,2,2]{0.5 0 2 -1.25}, _, bf16[1,1,1,2]{-1.5 0.75}, bf16[1,1,1,2]{1.5 -1}; q_num_heads=1, kv_num_heads=1) -> (bf16[1,2,2]{1.859375 -1.140625 0.859375 -0.3125}, bf16[1,1,3,2]{-1.5 0.75 -1.5 -1.5 0.25 1.5}, bf16[1,1,3,2]{1.5 -1 0.5 0 2 -1.25})", 1e-2},
+    {"the same mask for all queries", 0, "(f32[2,1,2,2]{-0.5 -0.75 -1.75 1 -0.75 1.5 -0.25 1.75}, f32[2,1,3,2]{-1.5 -1.5 -0.75 -2 0 0.75 0.75 -1.25 -1.5 0.25 0.5 2}, f32[2,1,3,2]{1.75 -0.5 -1.5 -1 1.5 -0.25 2 0.75 0.5 -1.75 0.5 -0.5}, b8[2,1,2,3]{false true true false true true true true false true true false}) -> (f32[2,1,2,2]{-1.0457654 -0.88644135 0.70285094 -0.44928727 0.58727324 -1.6045445 0.64252001 -1.5124667})", 2e-6},
+    {"one sequence with a hole, one padded", 0, "(f32[2,2,1,2]{1.5 -1.5 -1.25 0.75 0.75 1.5 0 -0.5}, f32[2,2,4,2]{-0.75 -0.5 0.75 0.25 -0.75 -1.25 1 -1 -1.25 -0.75 1.5 -0.25 0.5 -1.75 -0.75 1 1.25 0.25 1.5 -0.75 -1.5 -1.75 -1.25 1 1.75 -1.5 0 -1.5 1.5 -1.5 0.5 -1.75}, f32[2,2,4,2]{1 1.75 1 -1 1.5 -0.75 1 1.5 0 0.5 1.5 -1.25 -2 -0.25 -1.25 1.75 1.5 -0.5 -0.75 1 -0.25 -1.75 0.75 1 -1.75 1.25 0.25 1.5 1.5 0.75 -0.75 -0.5}, b8[2,1,1,4]{true false true true false true true false}) -> (f32[2,2,1,2]{1.0786167 1.1639667 -0.82982475 1.2045947 -0.71705633 0.81880975 0.875 1.125})", 2e-6},
+    {"key mask, padded keys", 0, "(f32[2,1,1,2]{1 -1.75 -1.25 0}, f32[2,1,3,2]{2 1 1.25 -1.25 -1 -1 1 0.25 -1.25 1 0.5 1.75}, f32[2,1,3,2]{0.25 -1.5 1.75 -1.25 -2 1.25 -0.25 0.5 -1.5 1 -0.5 2}, b8[2,1,1,3]{false false true true true false}, _, _, s64[2]{2 3}) -> (f32[2,1,1,2]{0 0 -1.349512 0.93980479})", 2e-6},
+    {"soft cap, causal", 0, "(f32[1,1,2,2]{0.5 1.75 1.25 1.5}, f32[1,1,2,2]{-1.75 1.25 0.5 -0.5}, f32[1,1,2,2]{-0.75 0.5 -1.25 -1.25}; softcap=0.75, is_causal=1) -> (f32[1,1,2,2]{-0.75 0.5 -1.01583 -0.4304052})", 2e-6},
+    {"soft cap, f64", 0, "(f64[1,1,2,2]{1.5 1 0.5 1}, f64[1,1,2,2]{-0.75 1 -1.25 -0.25}, f64[1,1,2,2]{-1.5 -0.5 -0.75 -0.25}; softcap=0.75) -> (f64[1,1,2,2]{-1.2402545266794147 -0.41341817555980492 -1.2840341583897064 -0.42801138612990214})", 1e-14},
+    {"soft cap", 0, "(f32[1,1,2,2]{0 -2 -0.75 1.5}, f32[1,1,3,2]{-0.25 0.25 -1.75 -0.5 2 0.25}, f32[1,1,3,2]{-2 1 1.25 -0.5 -2 1.5}, b8[2,3]{true true false false true true}; softcap=2.0) -> (f32[1,1,2,2]{0.3943226 -0.10507197 0.4675943 -0.01851956})", 2e-6},
+    {"padded keys", 24, "(f32[2,1,1,2]{-1 1.75 -0.5 -0.5}, f32[2,1,3,2]{1.25 -1.5 -2 1 1.75 2 -1.5 -1.5 -0.75 1 1.75 1.5}, f32[2,1,3,2]{-0.5 1.75 -1 -1.5 -0.25 -1.75 0.75 2 -1.75 -1.75 -1.25 -1.25}, _, _, _, s64[2]{2 3}) -> (f32[2,1,1,2]{-0.99773318 -1.4852657 0.040788956 0.91695464})", 2e-6},
+    {"padded keys, causal", 24, "(f32[2,1,2,2]{0.25 0.25 2 -0.25 1.75 1 1.5 -1.25}, f32[2,1,3,2]{-0.25 1.75 1 -1.25 1.5 1.25 -1.5 -1.75 -1 0 -1.5 -2}, f32[2,1,3,2]{-1.75 -0.75 -0.5 -0.75 -0.25 1 -1 -0.25 1 -2 1.75 2}, _, _, _, s64[2]{1 3}; is_causal=1) -> (f32[2,1,2,2]{0 0 -1.75 -0.75 0.72969639 -1.7634844 0.59200078 0.58288181})", 2e-6},
+    {"padded keys, causal, one place, mask", 24, "(f32[2,1,2,2]{-1 1.75 -1 1.75 0.75 -1 -1.75 -0.5}, f32[2,1,3,2]{1 -1.25 0 -1.5 -0.25 -2 2 0 1.5 -1.5 -1.5 -1.5}, f32[2,1,3,2]{0.25 1.5 0.5 0 2 -1.25 -1.5 0.75 1.5 -1 -1 0}, f32[2,3]{-1 0 2 1 -2 0}, _, _, s64[2]{2 2}; is_causal=1) -> (f32[2,1,2,2]{0.25 1.5 0.26724839 1.3965096 -1.5 0.75 -1.0927163 0.51241785})", 2e-6},
+    {"window", 0, "(f32[1,1,4,1]{1.25 -1 1.5 0}, f32[1,1,4,1]{0.75 0.5 0 0.25}, f32[1,1,4,1]{2 -0.5 2 1.25}; left_window_size=1, right_window_size=1) -> (f32[1,1,4,1]{0.9437384 1.2706101 0.603728 1.625})", 2e-6},
+    {"window, causal, past", 0, "(f32[1,1,2,2]{-1.25 1.5 -0.5 -1.25}, f32[1,1,2,2]{-1 -1.5 -0.75 -1.75}, f32[1,1,2,2]{0.25 2 2 2}, _, f32[1,1,2,2]{-1 -1.25 0.75 2}, f32[1,1,2,2]{1.5 -1.25 1 0}; left_window_size=1, is_causal=1) -> (f32[1,1,2,2]{0.92283225 0.20578066 1.18292 2})", 2e-6},
+    {"window, padded keys, mask", 0, "(f32[2,2,1,2]{-0.25 0 0.25 1.75 1.25 -2 1 -0.75}, f32[2,2,3,2]{-0.75 0.5 2 -1.75 0 -1 1.75 -0.25 1.5 1.5 -1.75 1 1.25 1.5 2 1 1.5 1 -0.75 1.5 0.75 0.75 2 1}, f32[2,2,3,2]{-0.75 -0.75 -0.75 -1.5 -1.75 1 1.25 -1.5 -0.5 1.75 1.5 0.5 2 -0.75 1.5 1.75 0.5 -1.5 -1 0 -1 -1.75 -1.5 2}, f32[2,1,3]{-0.5 0.25 -0.25 1.25 -1.75 -1}, _, _, s64[2]{2 3}; left_window_size=1) -> (f32[2,2,1,2]{-0.75 -1.1741894 0.73645997 -0.54628277 1.2194917 0.83834809 -1.4088842 1.3166316})", 2e-6},
+    {"f64", 0, "(f64[1,2,2,2]{0.25 1.25 -0.25 0.75 1.25 0.5 1.25 2}, f64[1,1,2,2]{-1.25 -0.25 -1.25 -0.25}, f64[1,1,2,2]{-2 0.75 -1 1.5}; is_causal=1) -> (f64[1,2,2,2]{-2 0.75 -1.5 1.125 -2 0.75 -1.5 1.125})", 1e-14},
+    {"softmax precision", 0, "(f32[1,1,2,2]{1 -0.75 -0.25 0.75}, f32[1,1,2,2]{-0.25 -1.25 -2 0.25}, f32[1,1,2,2]{0.25 1.25 -1.5 -1.75}; softmax_precision=11) -> (f32[1,1,2,2]{0.047370296 0.9026348 -1.064545 -1.0035057})", 2e-6},
+    {"f16", 0, "(f16[1,1,2,2]{1 1 1.25 -2}, f16[1,1,2,2]{0.75 2 1 -0.25}, f16[1,1,2,2]{0 -0.5 -2 1}, f16[2,2]{0.25 0 1.75 1}) -> (f16[1,1,2,2]{-0.31835938 -0.26123047 -1.8681641 0.90136719})", 1e-3},
+    {"bf16", 0, "(bf16[1,2,2]{2 -1.75 2 0.25}, bf16[1,2,2]{-0.5 0.25 -2 1.75}, bf16[1,2,2]{0.5 -2 1.75 -0.25}, _, bf16[1,1,1,2]{-1.5 0.5}, bf16[1,1,1,2]{-1.75 0.25}; q_num_heads=1, kv_num_heads=1) -> (bf16[1,2,2]{0.18457031 -1.640625 0.23339844 -1.3984375}, bf16[1,1,3,2]{-1.5 0.5 -0.5 0.25 -2 1.75}, bf16[1,1,3,2]{-1.75 0.25 0.5 -2 1.75 -0.25})", 1e-2},
     {NULL, 0, NULL, 0}};
 // clang-format on
 

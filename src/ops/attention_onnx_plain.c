@@ -1,4 +1,5 @@
-/* ai.onnx Attention in f64, slow and obvious: the evaluation of f64, and of the output of scores in every dtype. */
+/* ai.onnx Attention in f64, slow and obvious: the evaluation of f64, and of the output of scores in
+ * every dtype. */
 #include <math.h>
 
 #include "base/checked.h"

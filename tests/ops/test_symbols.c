@@ -17,7 +17,7 @@ typedef struct sample {
 
 static const op host = {.name = "Test", .domain = "", .since = 1};
 
-static void check(const sample *s) {
+static void check(const sample *s, int opset) {
     char text[2048], shown[200];
     hst_error err = {0};
     snprintf(text, sizeof text, "(x, m, p) %s -> (y)}", s->nodes);
@@ -25,7 +25,7 @@ static void check(const sample *s) {
     assert_non_null(m);
     op_case c = {.name = "sample", .text = text};
     case_cursor p = {.text = text, .at = text, .op = &host, .c = &c, .model = m, .err = &err};
-    assert_int_equal(model_import_opset(m, "", 18, &err), HST_STATUS_OK);
+    assert_int_equal(model_import_opset(m, "", opset, &err), HST_STATUS_OK);
     case_scope scope = {0};
     graph *g;
     hst_status status = case_graph(&p, &scope, NULL, &g);
@@ -100,9 +100,26 @@ static const sample samples[] = {
     {0},
 };
 
+/* k: a past of rows of x in 12 heads. The samples are of opset 23. */
+#define PAST                                                                                                           \
+    PARTS "n = Constant(; value_ints=[12]); w = Constant(; value_ints=[64]); l = Shape(p); "                           \
+          "r = Concat(b1, n, l, w; axis=0); k = ConstantOfShape(r); "
+
+static const sample recent_samples[] = {
+    {"y = Attention(x, x, x; q_num_heads=12, kv_num_heads=12);", "f32[batch,seq,768]"},
+    {"t = Constant(; value_ints=[0,0,12,64]); h = Reshape(x, t); q = Transpose(h; perm=[0,2,1,3]); "
+     "y = Attention(q, q, q; is_causal=1);",
+     "f32[batch,12,seq,64]"},
+    {PAST "y, b_, c, d = Attention(x, x, x, _, k, k; q_num_heads=12, kv_num_heads=12);", "f32[batch,seq,768]"},
+    {PAST "b_, y, c, d = Attention(x, x, x, _, k, k; q_num_heads=12, kv_num_heads=12);", "f32[batch,12,seq+past,64]"},
+    {PAST "b_, c, d, y = Attention(x, x, x, _, k, k; q_num_heads=12, kv_num_heads=12);", "f32[batch,12,seq,seq+past]"},
+    {0},
+};
+
 static void test_samples(void **state) {
     (void)state;
-    for (const sample *s = samples; s->nodes; s++) check(s);
+    for (const sample *s = samples; s->nodes; s++) check(s, 18);
+    for (const sample *s = recent_samples; s->nodes; s++) check(s, 23);
 }
 
 /* dim_quotient and its kin on their own. */
