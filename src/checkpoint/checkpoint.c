@@ -19,6 +19,7 @@ struct checkpoint {
     weights weights;
     file_map **maps;
     size_t n_maps;
+    bool copy; /* files are read, not mapped */
 };
 
 static hst_status new_checkpoint(const char *folder, const hst_allocator *a, checkpoint **out, hst_error *err) {
@@ -66,7 +67,7 @@ static hst_status check_config(const checkpoint *c, hst_error *err) {
 /* Maps one weight file and reads its tensors; c->maps has room. */
 static hst_status add_file(checkpoint *c, const char *path, hst_error *err) {
     file_map *map = NULL;
-    HST_TRY(file_map_open(path, false, &c->weights.allocator, &map, err));
+    HST_TRY(file_map_open(path, c->copy, &c->weights.allocator, &map, err));
     c->maps[c->n_maps++] = map;
     return weights_read(&c->weights, path, map->data, map->size, err);
 }
@@ -186,7 +187,7 @@ static hst_status open_all(checkpoint *c, const char *weights_path, hst_error *e
     return status;
 }
 
-hst_status checkpoint_open(const char *path, const hst_allocator *a, checkpoint **out, hst_error *err) {
+static hst_status open_path(const char *path, bool copy, const hst_allocator *a, checkpoint **out, hst_error *err) {
     *out = NULL;
     bool is_folder = file_is_folder(path), is_config = !is_folder && has_suffix(path, "config.json");
     if (!is_folder && !file_exists(path)) {
@@ -198,6 +199,7 @@ hst_status checkpoint_open(const char *path, const hst_allocator *a, checkpoint 
     hst_status status = new_checkpoint(folder, a, &c, err);
     free(folder);
     HST_TRY(status);
+    c->copy = copy;
     status = open_all(c, is_folder || is_config ? NULL : path, err);
     if (status != HST_STATUS_OK) {
         checkpoint_free(c);
@@ -205,6 +207,14 @@ hst_status checkpoint_open(const char *path, const hst_allocator *a, checkpoint 
     }
     *out = c;
     return HST_STATUS_OK;
+}
+
+hst_status checkpoint_open(const char *path, const hst_allocator *a, checkpoint **out, hst_error *err) {
+    return open_path(path, false, a, out, err);
+}
+
+hst_status checkpoint_open_copy(const char *path, const hst_allocator *a, checkpoint **out, hst_error *err) {
+    return open_path(path, true, a, out, err);
 }
 
 hst_status checkpoint_open_memory(const char *config, size_t config_size, const void *data, size_t size,

@@ -12,6 +12,8 @@ typedef struct checkpoint checkpoint;
  * model.safetensors, model.safetensors.index.json (shards), pytorch_model.bin, pytorch_model.bin.index.json.
  * Ownership: checkpoint_free drops a reference; tensors borrow from the checkpoint's file maps. */
 hst_status checkpoint_open(const char *path, const hst_allocator *a, checkpoint **out, hst_error *err);
+/* The same with the files read into memory: they may then be cut in place. */
+hst_status checkpoint_open_copy(const char *path, const hst_allocator *a, checkpoint **out, hst_error *err);
 /* The same from memory: config.json's text (copied) and one weight file's bytes, which must outlive the checkpoint. */
 hst_status checkpoint_open_memory(const char *config, size_t config_size, const void *weights, size_t weights_size,
                                   const hst_allocator *a, checkpoint **out, hst_error *err);

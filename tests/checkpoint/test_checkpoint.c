@@ -180,6 +180,32 @@ static int teardown(void **state) {
 
 #define PUT(name, text) put(name, text, sizeof(text) - 1)
 
+/* A file that was read, not mapped, may be cut in place; one that was mapped is found to be cut. */
+static void cut_in_place(void **state) {
+    (void)state;
+    char *data = NULL;
+    size_t size = 0;
+    hst_error err;
+    assert_int_equal(file_read(DATA "sharded_safetensors/model-00001-of-00002.safetensors", 10000, &data, &size, &err),
+                     0);
+    PUT("config.json", "{}");
+    const char *path = put("cut.safetensors", data, size);
+    checkpoint *copied, *mapped;
+    assert_int_equal(checkpoint_open_copy(path, NULL, &copied, &err), HST_STATUS_OK);
+    assert_int_equal(checkpoint_open(path, NULL, &mapped, &err), HST_STATUS_OK);
+    assert_int_equal(truncate(path, 8), 0);
+    assert_int_equal(checkpoint_check(copied, &err), HST_STATUS_OK);
+    assert_int_equal(checkpoint_check(mapped, &err), HST_STATUS_IO);
+    for (size_t i = 0; i < checkpoint_count(copied); i++) {
+        const hst_tensor *t = checkpoint_tensor(copied, checkpoint_name(copied, i));
+        assert_non_null(memmem(data, size, t->data, t->bytes));
+    }
+    checkpoint_free(copied);
+    checkpoint_free(mapped);
+    remove(path);
+    free(data);
+}
+
 static void bad_index(void **state) {
     (void)state;
     char *a = NULL;
@@ -341,9 +367,10 @@ static void without_memory(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(dtypes),     cmocka_unit_test(views),    cmocka_unit_test(modules),
-        cmocka_unit_test(shards),     cmocka_unit_test(refusals), cmocka_unit_test(bad_index),
-        cmocka_unit_test(preference), cmocka_unit_test(damaged),  cmocka_unit_test(without_memory),
+        cmocka_unit_test(dtypes),         cmocka_unit_test(views),        cmocka_unit_test(modules),
+        cmocka_unit_test(shards),         cmocka_unit_test(refusals),     cmocka_unit_test(bad_index),
+        cmocka_unit_test(preference),     cmocka_unit_test(cut_in_place), cmocka_unit_test(damaged),
+        cmocka_unit_test(without_memory),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
