@@ -129,6 +129,8 @@ static hst_status run_job(eval_context *c, job *j, hst_error *err) {
     const double macs = (double)j->g.m * (double)j->g.n * (double)j->g.k * (double)j->g.batch;
     int workers = team_size(c->team);
     if (macs / MACS_PER_WORKER < workers) workers = macs < MACS_PER_WORKER ? 1 : (int)(macs / MACS_PER_WORKER);
+    float none[1]; /* where no scratch is needed: kernels add 0 to it, which NULL would not bear */
+    j->scratch = none;
     j->each = (gemm_f32_scratch(&j->g) + 15) / 16 * 16;
     if (j->each && !(j->scratch = scratch_array(c, (size_t)workers * (size_t)j->each, sizeof(float), err)))
         return HST_STATUS_NO_MEMORY;
