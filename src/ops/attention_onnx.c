@@ -229,15 +229,6 @@ static hst_status read_settings(eval_context *c, onnx_attention *o, hst_error *e
     return HST_STATUS_OK;
 }
 
-void onnx_attention_range(const onnx_attention *o, int64_t b, int64_t i, int64_t *begin, int64_t *end) {
-    const int64_t place = o->offset[b] + i;
-    *begin = o->left >= 0 && place > o->left ? place - o->left : 0;
-    *end = o->known[b];
-    if (o->causal && place + 1 < *end) *end = place + 1;
-    if (o->right >= 0 && place + o->right + 1 < *end) *end = place + o->right + 1;
-    if (*end < *begin) *end = *begin;
-}
-
 /* ---- f32 ---- */
 
 static hst_status narrow(eval_context *c, int64_t batch, const onnx_matrix *m, const float **out, hst_error *err) {

@@ -6,6 +6,15 @@
 #include "ops/attention_onnx.h"
 #include "tensor/convert.h"
 
+void onnx_attention_range(const onnx_attention *o, int64_t b, int64_t i, int64_t *begin, int64_t *end) {
+    const int64_t place = o->offset[b] + i;
+    *begin = o->left >= 0 && place > o->left ? place - o->left : 0;
+    *end = o->known[b];
+    if (o->causal && place + 1 < *end) *end = place + 1;
+    if (o->right >= 0 && place + o->right + 1 < *end) *end = place + o->right + 1;
+    if (*end < *begin) *end = *begin;
+}
+
 typedef struct plain {
     const onnx_attention *o;
     const double *q, *k, *v;
