@@ -20,16 +20,26 @@ install_packages() {
     DEBIAN_FRONTEND=noninteractive $as_root apt-get install -y -qq --no-install-recommends $missing >/dev/null
 }
 
-packages_build="gcc libc6-dev cmake ninja-build pkg-config libjansson-dev libutf8proc-dev libpcre2-dev zlib1g-dev libminizip-dev"
-packages_test="libcmocka-dev"
-packages_full="clang libclang-rt-dev valgrind libsimde-dev"
+packages_build="gcc libc6-dev cmake ninja-build pkg-config libjansson-dev libutf8proc-dev zlib1g-dev"
+packages_test="libcmocka-dev libminizip-dev libsimde-dev"
+packages_fuzz="clang libclang-rt-dev"
+packages_full="$packages_fuzz valgrind gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user"
 
-# configure_and_build PRESET [TARGET…]
-configure_and_build() {
+# configure PRESET [-DNAME=VALUE…]; build PRESET [TARGET…]. Quiet, but for what went wrong.
+configure() {
+    preset=$1
+    shift
+    mkdir -p build
+    cmake --preset "$preset" "$@" >"build/$preset.log" 2>&1 || { cat "build/$preset.log"; return 1; }
+}
+
+build() {
     preset=$1
     shift
     say "building ($preset)"
-    cmake --preset "$preset" >"build/$preset.log" 2>&1 || { cat "build/$preset.log"; return 1; }
     if [ $# -gt 0 ]; then set -- --target "$@"; fi
-    cmake --build "build/$preset" "$@" >"build/$preset.log" 2>&1 || { grep -E 'error|FAILED|undefined' "build/$preset.log" | head -40; return 1; }
+    cmake --build "build/$preset" "$@" >"build/$preset.log" 2>&1 || {
+        grep -E 'error|FAILED|undefined' "build/$preset.log" | head -40
+        return 1
+    }
 }
