@@ -53,7 +53,8 @@ static void check(const shape *s) {
                             za.data, s->rows};
     gemm_s16_source right = {b.data,  s->signed_b, s->transposed_b ? 1 : s->n, s->transposed_b ? s->k : 1,
                              zb.data, s->columns};
-    assert_true(gemm_s16_size_a(s->m, s->k, &size_a) && gemm_s16_size_b(s->k, s->n, &size_b));
+    assert_true(gemm_s16_size_a(s->m, s->k, &size_a));
+    assert_true(gemm_s16_size_b(s->k, s->n, &size_b));
     guarded wide = guarded_new(size_a), packed = guarded_new(size_b), y = guarded_new((size_t)(s->m * s->n) * 4);
     memset(wide.data, 0xff, size_a); /* what is not written must not be read */
     memset(packed.data, 0xff, size_b);

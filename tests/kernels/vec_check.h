@@ -202,7 +202,7 @@ static void check_narrow(const kernel *k) {
 }
 
 /* False where the kernel is of another room. */
-static bool check_vec_kernel(const kernel *k) {
+static inline bool check_vec_kernel(const kernel *k) {
     switch (k->slot) {
     case offsetof(kernels, unary_f32):
         check_unary(k);
