@@ -13,7 +13,7 @@
 
 /* What the C library is asked for, beside the allocators of the interface. Sanitizers bring their own malloc. */
 static long mallocs; /* atomic */
-#if defined(__GLIBC__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+#if defined(__GLIBC__) && !defined(HASTEN_SANITIZE_ADDRESS) && !defined(HASTEN_SANITIZE_THREAD)
 #define COUNTS_MALLOC 1
 extern void *__libc_malloc(size_t size);
 extern void *__libc_calloc(size_t n, size_t size);

@@ -126,7 +126,7 @@ static void test_stop(void **state) {
     }
 }
 
-#if !defined(__SANITIZE_THREAD__)
+#if !defined(HASTEN_SANITIZE_THREAD)
 static void test_fork(void **state) {
     (void)state;
     job j;
@@ -193,7 +193,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_runs_once_each), cmocka_unit_test(test_barrier), cmocka_unit_test(test_nested),
         cmocka_unit_test(test_busy),           cmocka_unit_test(test_stop),    cmocka_unit_test(test_split),
-#if !defined(__SANITIZE_THREAD__)
+#if !defined(HASTEN_SANITIZE_THREAD)
         cmocka_unit_test(test_fork),
 #endif
 #if defined(__x86_64__)
