@@ -1,9 +1,10 @@
 /* Elementwise operators on 8-bit tensors (com.microsoft), each its f32 formula between dequantisation and quantisation:
- *   QLinearAdd        c = (sa (a - za) + sb (b - zb)) / sc + zc, computed as (a - za)(sa / sc) + (b - zb)(sb / sc)
+ *   QLinearAdd        c = (sa (a - za) + sb (b - zb)) / sc + zc, computed with ra = sa / sc, rb = sb / sc in f32 as
+ *                     a ra + (b rb + (zc - (ra za + rb zb))), whose halves are onnxruntime's
  *   QLinearMul        c = ((a - za)(b - zb)) (sa sb / sc) + zc
  *   QLinearWhere      x or y, quantised anew
  *   QLinearSigmoid, QLinearLeakyRelu   by a table of 256 results
- * Operands broadcast. onnxruntime orders the additions of QLinearAdd otherwise: results may differ by 1. */
+ * Operands broadcast. */
 #include <math.h>
 
 #include "ops/q_linear.h"
@@ -25,10 +26,18 @@ typedef struct binary {
 } binary;
 
 static inline uint8_t binary_one(const binary *k, uint8_t a, uint8_t b) {
-    int32_t x = q_byte(k->dtype, a) - k->a.zero, z = q_byte(k->dtype, b) - k->b.zero;
-    float v = k->multiply ? (float)(x * z) * (k->a.scale * k->b.scale / k->y.scale)
-                          : (float)x * (k->a.scale / k->y.scale) + (float)z * (k->b.scale / k->y.scale);
-    return (uint8_t)quantize_value(v, k->y.zero, q_range(k->dtype));
+    int32_t x = q_byte(k->dtype, a), z = q_byte(k->dtype, b);
+    if (k->multiply) {
+        float v = (float)((x - k->a.zero) * (z - k->b.zero)) * (k->a.scale * k->b.scale / k->y.scale);
+        return (uint8_t)quantize_value(v, k->y.zero, q_range(k->dtype));
+    }
+    float ra = k->a.scale / k->y.scale, rb = k->b.scale / k->y.scale;
+    if (!isfinite(ra) || !isfinite(rb)) { /* a scale of 0: saturation, not inf - inf */
+        float v = (float)(x - k->a.zero) * ra + (float)(z - k->b.zero) * rb;
+        return (uint8_t)quantize_value(v, k->y.zero, q_range(k->dtype));
+    }
+    float fixed = (float)k->y.zero - (ra * (float)k->a.zero + rb * (float)k->b.zero);
+    return (uint8_t)quantize_value((float)x * ra + ((float)z * rb + fixed), 0, q_range(k->dtype));
 }
 
 static hst_status eval_binary(eval_context *c, bool multiply, hst_error *err) {
