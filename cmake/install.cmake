@@ -1,4 +1,5 @@
-# What `cmake --install` puts where: the library, its one header, the command, pkg-config and CMake package files.
+# What `cmake --install` puts where: the library, its one header, the command with its model, pkg-config and CMake package
+# files.
 include(CMakePackageConfigHelpers)
 set(package ${CMAKE_INSTALL_LIBDIR}/cmake/hasten)
 
@@ -6,6 +7,7 @@ install(TARGETS hasten EXPORT hasten-targets LIBRARY DESTINATION ${CMAKE_INSTALL
 install(FILES include/hasten.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
 if(TARGET hasten_cli)
   install(TARGETS hasten_cli RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+  install(DIRECTORY models/sentiment DESTINATION share/hasten/models) # where the command looks, from its own place
 endif()
 
 install(EXPORT hasten-targets NAMESPACE hasten:: DESTINATION ${package})

@@ -42,4 +42,19 @@ run(${WORK}/sentiment ${model} "I love it" "This is terrible")
 if(NOT output MATCHES "POSITIVE.*I love it.*NEGATIVE.*terrible")
   message(FATAL_ERROR "sentiment printed: ${output}")
 endif()
+
+# The command finds the installed model, from wherever it is called.
+unset(ENV{HASTEN_MODELS})
+execute_process(COMMAND ${prefix}/bin/hasten run "I love it" WORKING_DIRECTORY / OUTPUT_VARIABLE output ERROR_VARIABLE error)
+if(NOT output MATCHES "POSITIVE")
+  message(FATAL_ERROR "bin/hasten run printed: ${output}${error}")
+endif()
+
+# The shared library exports hst_* and nothing else.
+run(nm -D --defined-only ${lib}/libhasten.so)
+string(REGEX MATCHALL " [A-TV-Z] [^\n@]+" exported "${output}")
+list(FILTER exported EXCLUDE REGEX " hst_| A HASTEN_")
+if(exported OR NOT output MATCHES " T hst_")
+  message(FATAL_ERROR "libhasten.so exports ${exported}")
+endif()
 file(REMOVE_RECURSE ${WORK})
