@@ -1,6 +1,7 @@
 /* hasten PackedAttention: y = softmax(scale q kᵀ + masks) v, q, k and v side by side in one matrix.
  *   qkv [B, S, 3 H d] f32   key_mask [B, S] (nonzero: seen; else mask_value is added to the score)
  *   bias, additive, broadcasts to [B, H, S, S]   ->   y [B, S, H d] f32
+ * Attribute queries = n > 0: only the first n rows of each sequence are computed, y [B, n, H d] (no bias then).
  * Attributes num_heads, scale (default 1/√d), mask_value (default the lowest f32; -inf with the string "-inf" is
  * spelled as a float attribute), nan_to_zero. A row that sees no key: as its mask_value says, the mean of v for the
  * lowest f32, NaN for -inf or, with nan_to_zero = 1, zeros. */
@@ -11,7 +12,7 @@
 #include "ops/attention.h"
 
 typedef struct args {
-    int64_t heads;
+    int64_t heads, queries; /* queries 0: all */
     float scale, mask_value;
     bool nan_to_zero;
 } args;
@@ -25,6 +26,10 @@ static hst_status read_args(const node *n, int64_t width, args *out, hst_error *
     if (out->scale == 0 && width > 0) out->scale = 1.0f / sqrtf((float)(width / 3 / out->heads));
     out->mask_value = node_float(n, "mask_value", -FLT_MAX);
     out->nan_to_zero = node_int(n, "nan_to_zero", 0) != 0;
+    out->queries = node_int(n, "queries", 0);
+    if (out->queries < 0 || (out->queries && n->n_in > 2 && n->in[2]))
+        return node_error(n, err, HST_STATUS_BAD_FORMAT, "queries = %lld (it goes with no bias)",
+                          (long long)out->queries);
     return HST_STATUS_OK;
 }
 
@@ -38,7 +43,7 @@ static hst_status infer(infer_context *c, hst_error *err) {
     HST_TRY(read_args(c->node, known ? x->dim[2] : -1, &at, err));
     c->out[0].rank = 3;
     c->out[0].dim[0] = x->dim[0];
-    c->out[0].dim[1] = x->dim[1];
+    c->out[0].dim[1] = at.queries ? at.queries : x->dim[1];
     c->out[0].dim[2] = known ? x->dim[2] / 3 : dim_symbol(c->model, "");
     return HST_STATUS_OK;
 }
@@ -63,7 +68,13 @@ static hst_status expand(const node *n, graph *g, value *const *in, value **out,
     value *rows = expand_reshape(&e, in[0], (int64_t[]){0, 0, 3, at.heads, d}, 5);
     rows = expand_transpose(&e, rows, (int64_t[]){2, 0, 3, 1, 4}, 5);
     value *k = expand_transpose(&e, head_rows(&e, rows, 1), (int64_t[]){0, 1, 3, 2}, 4);
-    value *scores = expand_binary(&e, "MatMul", head_rows(&e, rows, 0), k);
+    value *q = head_rows(&e, rows, 0);
+    if (at.queries) {
+        value *const slice[4] = {q, expand_ints(&e, (int64_t[]){0}, 1), expand_ints(&e, (int64_t[]){at.queries}, 1),
+                                 expand_ints(&e, (int64_t[]){2}, 1)};
+        q = expand_node(&e, "Slice", slice, 4);
+    }
+    value *scores = expand_binary(&e, "MatMul", q, k);
     if (at.scale != 1) scores = expand_binary(&e, "Mul", scores, expand_scalar(&e, HST_DTYPE_F32, (double)at.scale));
     if (n->n_in > 2 && in[2]) scores = expand_binary(&e, "Add", scores, in[2]);
     if (n->n_in > 1 && in[1]) {
@@ -109,15 +120,19 @@ static hst_status run(const void *state, eval_context *c, hst_error *err) {
                           dtype_name(x->dtype), x->rank);
     HST_TRY(read_args(c->node, x->dim[2], &at, err));
     const int64_t batch = x->dim[0], length = x->dim[1], hidden = x->dim[2] / 3, d = hidden / at.heads;
-    HST_TRY(eval_output(c, 0, HST_DTYPE_F32, 3, (int64_t[]){batch, length, hidden}, &y, err));
+    const int64_t queries = at.queries ? at.queries : length;
+    if (queries > length)
+        return node_error(c->node, err, HST_STATUS_BAD_SHAPE, "%lld queries of %lld rows", (long long)queries,
+                          (long long)length);
+    HST_TRY(eval_output(c, 0, HST_DTYPE_F32, 3, (int64_t[]){batch, queries, hidden}, &y, err));
     HST_TRY(attention_as_f32(c, x, &rows, err));
-    attention_f32 a = attention_make(batch, at.heads, length, length, d, d);
+    attention_f32 a = attention_make(batch, at.heads, queries, length, d, d);
     a.q = rows;
     a.k = rows + hidden;
     a.v = rows + 2 * hidden;
     a.q_at = a.k_at = a.v_at = (attention_rows){length * 3 * hidden, 3 * hidden, d};
     a.out = y->data;
-    a.out_at = (attention_rows){length * hidden, hidden, d};
+    a.out_at = (attention_rows){queries * hidden, hidden, d};
     a.scale = at.scale;
     if (bias) HST_TRY(attention_bias(c, bias, &a, err));
     if (mask) HST_TRY(attention_key_mask(c, mask, at.mask_value, &a, err));
@@ -144,6 +159,7 @@ static const op_case cases[] = {
     {"nothing seen, lowest", 0, "(f32[1,2,3]{1 1 2 2 0 4}, f32[1,2]{0 0}; num_heads=1) -> (f32[1,2,1]{3})", 1e-6},
     {"nothing seen, -inf", 0, "(f32[1,2,3]{1 1 2 2 0 4}, s64[1,2]{0 0}; num_heads=1, mask_value=-inf) -> (f32[1,2,1]{nan})", 0},
     {"nothing seen, made zero", 0, "(f32[2,2,3]{1 1 2 2 0 4}, s64[2,2]{0 0 1 0}; num_heads=1, mask_value=-inf, nan_to_zero=1) -> (f32[2,2,1]{0 0 2 2})", 0},
+    {"one query", 0, "(f32[2,2,3]{1 1 2 2 0 4}, s64[2,2]{1 1 1 0}; num_heads=1, scale=1.0, queries=1) -> (f32[2,1,1]{2.5378828 2})", 1e-6},
     {"bias", 0, "(f32[1,2,3]{1 1 2 2 0 4}, _, f32[1,1,1,2]{-1 0}; num_heads=1, scale=1.0) -> (f32[1,2,1]{3 2.5378828})", 1e-6},
     {"bias of rows, mask", 0, "(f32[1,2,3]{1 1 2 2 0 4}, s64[1,2]{1 1}, f32[2,2]{-1 0 0 -inf}; num_heads=1, scale=1.0) -> (f32[1,2,1]{3 2})", 1e-6},
     {"empty", 0, "(f32[0,2,3]{}; num_heads=1, scale=1.0) -> (f32[0,2,1]{})", 0},

@@ -217,6 +217,28 @@ static void a_half_precision_weight_is_taken_as_it_lies(void **state) {
     model_free(m);
 }
 
+/* A head that reads the first row: the Gather moves up to the residual's two readers. */
+static void rows_that_nobody_reads_are_left_out(void **state) {
+    (void)state;
+    const int64_t dims[2] = {8, 8};
+    for (int index = 0; index < 2; index++) {
+        model *m = begin();
+        value *x = rows(m), *h = apply(m, "MatMul", x, constant(m, 2, dims, -0.5f, 0.2f));
+        value *y = layer_norm(m, apply(m, "Add", apply(m, "Relu", h, NULL), x), -1);
+        hst_tensor *t;
+        assert_int_equal(tensor_new(HST_DTYPE_S64, 0, NULL, NULL, &t, NULL), HST_STATUS_OK);
+        tensor_set_s64(t, 0, index);
+        assert_int_equal(model_own_tensor(m, t, NULL), HST_STATUS_OK);
+        value *first = apply(m, "Gather", y, graph_add_initializer(m->main, "", t));
+        assert_true(node_set_int(first->producer, "axis", 1));
+        finish(m, first);
+        rewrite(m, 1e-5);
+        for (const node *n = m->main->first; n; n = n->next)
+            if (node_is(n, "hasten", "Linear")) assert_int_equal(n->out[0]->type.rank, index ? 3 : 2);
+        model_free(m);
+    }
+}
+
 /* An initializer that is also an input is a default: the caller may pass another tensor. */
 static void a_default_is_no_constant(void **state) {
     (void)state;
@@ -252,6 +274,7 @@ int main(void) {
                                        cmocka_unit_test(a_product_takes_bias_and_activation),
                                        cmocka_unit_test(a_half_precision_weight_is_taken_as_it_lies),
                                        cmocka_unit_test(a_default_is_no_constant),
+                                       cmocka_unit_test(rows_that_nobody_reads_are_left_out),
                                        cmocka_unit_test(an_output_keeps_its_name)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
