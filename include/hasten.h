@@ -301,6 +301,9 @@ typedef struct hst_model_options {
     /* What the rewriting did, or why it did not: one call a pass and graph. `text` lives for the call. */
     void (*explain)(void *user, const char *pass, const char *text);
     void *explain_user;
+    /* Which class a checkpoint is built as: "BertForMaskedLM", or without the family "ForMaskedLM", or "Model" for the
+     * hidden states. NULL: what config.json names. An ONNX file is what it is. Errors: UNSUPPORTED. */
+    const char *architecture;
 } hst_model_options;
 
 /* Loads a model. `path` is a .onnx file; a checkpoint's folder (config.json beside *.safetensors or pytorch_model.bin, or

@@ -168,6 +168,7 @@ hst_status model_finish(loaded *source, void *copy, size_t copy_size, const hst_
 static load_options loader_options(const hst_model_options *o) {
     return (load_options){.allocator = o->allocator,
                           .copy = (o->flags & HST_MAP_COPY) != 0,
+                          .architecture = o->architecture,
                           .external = o->external,
                           .external_user = o->external_user};
 }

@@ -79,7 +79,7 @@ static hst_status load_onnx(const char *path, const load_options *o, loaded *out
 static hst_status load_checkpoint(const char *path, const load_options *o, loaded *out, hst_error *err) {
     checkpoint *c = NULL;
     HST_TRY(o->copy ? checkpoint_open_copy(path, o->allocator, &c, err) : checkpoint_open(path, o->allocator, &c, err));
-    hst_status status = arch_build(c, o->allocator, &out->model, err); /* the model keeps what it needs */
+    hst_status status = arch_build_as(c, o->architecture, o->allocator, &out->model, err); /* the model keeps what it needs */
     if (status == HST_STATUS_OK) {
         out->format = "checkpoint";
         out->config = config_in(checkpoint_folder(c));

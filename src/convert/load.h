@@ -8,7 +8,8 @@ typedef hst_status (*load_external)(void *user, const char *name, const void **d
 
 typedef struct load_options {
     const hst_allocator *allocator;
-    bool copy; /* read files instead of mapping them */
+    bool copy;                /* read files instead of mapping them */
+    const char *architecture; /* arch_build_as's */
     load_external external;
     void *external_user;
 } load_options;

@@ -33,6 +33,7 @@ static const char *const aliases[] = {NULL};
 HST_TASK(feature_extraction) = {.name = "feature-extraction",
                                 .aliases = aliases,
                                 .summary = "the hidden state of every token",
+                                .architecture = "Model",
                                 .order = 9,
                                 .suggested = suggested,
                                 .open = open_output,

@@ -117,9 +117,10 @@ static hst_status read_inputs(hst_task *t, hst_error *err) {
     return HST_STATUS_OK;
 }
 
-/* The least of what caller, tokenizer and position table allow. */
+/* The least of what caller, kind, tokenizer and position table allow. */
 static void choose_max_length(hst_task *t, const hst_task_options *o) {
     size_t most = hst_tokenizer_max_length(t->tokenizer);
+    if (t->max_length && (!most || t->max_length < most)) most = t->max_length;
     json_int_t positions = json_integer_value(json_object_get(t->config, "max_position_embeddings"));
     if (positions > 0 && (!most || (size_t)positions < most)) most = (size_t)positions;
     if (o && o->max_length && (!most || o->max_length < most)) most = o->max_length;
@@ -143,11 +144,30 @@ static hst_status choose_kind(hst_task *t, const char *name, hst_error *err) {
                      architecture ? architecture : "", architecture ? ": " : "");
 }
 
+bool task_has_modules(const hst_task *t) {
+    char *path = path_join(t->folder, "modules.json");
+    bool there = path && file_exists(path);
+    free(path);
+    return there;
+}
+
+/* Hidden states are had of a checkpoint with any head: tasks that want them say so, and a folder of
+ * sentence-transformers, whatever class its config names, is one of its encoder. */
+static hst_status load_model(hst_task *t, const char *path, const char *name, const hst_model_options *options,
+                             hst_error *err) {
+    hst_model_options known = HST_INIT(hst_model_options);
+    if (options) memcpy(&known, options, options->size < sizeof known ? options->size : sizeof known);
+    known.size = sizeof known;
+    if (!known.architecture && name) known.architecture = find_kind(name)->architecture;
+    if (!known.architecture && !name && task_has_modules(t)) known.architecture = "Model";
+    return hst_model_load(path, &known, &t->model, err);
+}
+
 static hst_status open_parts(hst_task *t, const char *path, const char *name, const hst_task_options *o,
                              hst_error *err) {
     if (name && !find_kind(name)) return no_such_kind(name, err);
     if (!(t->folder = files_folder(path))) return error_no_memory(err, 0, "the task");
-    HST_TRY(hst_model_load(path, o ? o->model : NULL, &t->model, err));
+    HST_TRY(load_model(t, path, name, o ? o->model : NULL, err));
     HST_TRY(read_config(t, err));
     HST_TRY(choose_kind(t, name, err));
     HST_TRY(read_inputs(t, err));

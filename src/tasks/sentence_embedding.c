@@ -1,6 +1,7 @@
 /* sentence-embedding: one vector a text, pooled and normalised as the sentence-transformers files beside the model say:
  * modules.json lists Transformer, Pooling (<path>/config.json: pooling_mode_*) and Normalize. Without them: the mean of
- * the tokens, not normalised. A model whose graph pools itself (output "sentence_embedding") is taken at its word. */
+ * the tokens, not normalised. sentence_bert_config.json may cut texts to max_seq_length. A model whose graph pools
+ * itself (output "sentence_embedding") is taken at its word. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,10 +28,7 @@ static bool suggested(const hst_task *t) {
     static const char *const names[] = {"sentence_embedding", NULL};
     const hst_value_info *v = task_find_output(t, names, 2);
     if (v && strcmp(v->name, names[0]) == 0) return true;
-    char *path = beside(t, "modules.json");
-    bool there = path && file_exists(path);
-    free(path);
-    return there && task_find_output(t, token_outputs, 3);
+    return task_has_modules(t) && task_find_output(t, token_outputs, 3);
 }
 
 static hst_status read_pooling(embedder *e, const char *path, hst_error *err) {
@@ -99,6 +97,20 @@ static hst_status read_modules(const hst_task *t, embedder *e, hst_error *err) {
     return status;
 }
 
+static hst_status read_limit(hst_task *t, hst_error *err) {
+    char *path = beside(t, "sentence_bert_config.json");
+    if (!path) return error_no_memory(err, 0, "a path");
+    hst_status status = HST_STATUS_OK;
+    json_t *config = NULL;
+    int64_t most = 0;
+    if (file_exists(path)) status = json_doc_read(path, JSON_CONFIG_MOST, &config, err);
+    if (config) status = json_member_s64(config, path, "max_seq_length", 0, 0, INT32_MAX, &most, err);
+    t->max_length = (size_t)most;
+    json_decref(config);
+    free(path);
+    return status;
+}
+
 static hst_status open_embedder(hst_task *t, hst_error *err) {
     static const char *const pooled[] = {"sentence_embedding", NULL};
     embedder *e = t->state = calloc(1, sizeof *e);
@@ -114,6 +126,7 @@ static hst_status open_embedder(hst_task *t, hst_error *err) {
         return error_set(err, HST_STATUS_UNSUPPORTED, token_outputs[0],
                          "sentence-embedding needs an output [batch, tokens, hidden], the model has none");
     HST_TRY(read_modules(t, e, err));
+    HST_TRY(read_limit(t, err));
     if (!e->count) {
         e->modes[POOL_MEAN] = true;
         e->count = 1;
@@ -183,6 +196,7 @@ static const char *const aliases[] = {"sentence-similarity", "sentence-embedding
 HST_TASK(sentence_embedding) = {.name = "sentence-embedding",
                                 .aliases = aliases,
                                 .summary = "one vector a text, pooled as the sentence-transformers files say",
+                                .architecture = "Model",
                                 .order = 0,
                                 .suggested = suggested,
                                 .open = open_embedder,

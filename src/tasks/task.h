@@ -25,9 +25,10 @@ typedef struct hst_task {
     hst_model *model;
     hst_session *session;
     hst_tokenizer *tokenizer;
-    json_t *config; /* config.json, or an empty object */
-    char *folder;   /* where the model's files lie */
-    size_t max_length, batch_tokens;
+    json_t *config;    /* config.json, or an empty object */
+    char *folder;      /* where the model's files lie */
+    size_t max_length; /* 0 until chosen; a kind's open may set a limit of its own */
+    size_t batch_tokens;
     int top_k; /* 0: the kind's own */
     task_input inputs[TASK_INPUTS];
     size_t n_inputs;
@@ -51,7 +52,8 @@ struct task_kind {
     const char *name;
     const char *const *aliases; /* NULL-terminated */
     const char *summary;
-    int order; /* where config.json leaves the choice, the lowest order that fits is taken */
+    const char *architecture; /* what a checkpoint is built as where this task is meant; NULL: what config.json names */
+    int order;                /* where config.json leaves the choice, the lowest order that fits is taken */
     /* Does the model suggest this task? */
     bool (*suggested)(const hst_task *t);
     /* Chooses t->output, reads what it needs of t->config; UNSUPPORTED where the model does not fit. */
@@ -73,6 +75,8 @@ extern const int task_list_count;
 const hst_value_info *task_find_output(const hst_task *t, const char *const *names, int rank);
 /* True where an entry of config.json's "architectures" ends so. */
 bool task_architecture_ends(const hst_task *t, const char *ending);
+/* True where the model's folder has modules.json: it was made for sentence-transformers. */
+bool task_has_modules(const hst_task *t);
 /* Makes room for n answers in a row. */
 hst_status task_row_reserve(task_row *row, size_t n, hst_error *err);
 
