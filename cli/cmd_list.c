@@ -35,10 +35,11 @@ static void print_table(const json_t *rows) {
     int widths[COLUMNS_MOST] = {0}, n = 0;
     json_t *value, *row;
     size_t i;
-    char text[512];
-    json_object_foreach(json_array_get(rows, 0), key, value) {
-        if (n < COLUMNS_MOST) keys[n++] = key;
-    }
+    char text[1024];
+    /* Lists, which may be long, come last. */
+    for (int lists = 0; lists < 2; lists++) json_object_foreach(json_array_get(rows, 0), key, value) {
+            if (n < COLUMNS_MOST && json_is_array(value) == (bool)lists) keys[n++] = key;
+        }
     for (int k = 0; k < n; k++) widths[k] = (int)strlen(keys[k]);
     json_array_foreach((json_t *)rows, i, row) {
         for (int k = 0; k < n; k++) {

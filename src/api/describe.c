@@ -198,8 +198,9 @@ static json_t *list_op(int i) {
 
 static json_t *list_kernel(int i) {
     const kernel *k = kernel_list[i];
-    return json_pack("{ss ss ss sb}", "name", k->name, "family", k->family, "isa", cpu_isa_name(k->isa), "available",
-                     (int)cpu_has(k->isa));
+    bool chosen = memcmp((const char *)kernels_get() + k->slot, &k->fn, sizeof k->fn) == 0;
+    return json_pack("{ss ss ss sb sb}", "name", k->name, "family", k->family, "isa", cpu_isa_name(k->isa), "available",
+                     (int)cpu_has(k->isa), "chosen", (int)chosen);
 }
 
 static json_t *list_pass(int i) {

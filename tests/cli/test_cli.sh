@@ -69,6 +69,7 @@ expect "tokens" 0 '"tokens": \["\[CLS\]", "hello"' "$hasten" tokenize --json "He
 expect "ids" 0 '^[0-9 ]*$' "$hasten" tokenize --ids "Hello there"
 expect "list ops" 0 "LayerNormalization" "$hasten" list ops
 expect "list kernels" 0 "gemm_f32" "$hasten" list kernels
+expect "list chosen kernels" 0 '"chosen": true' "$hasten" list kernels --json
 expect "list archs" 0 "distilbert" "$hasten" list archs
 expect "list tasks" 0 "sentiment-analysis" "$hasten" list tasks
 expect "list nothing" 2 "say what to list" "$hasten" list
