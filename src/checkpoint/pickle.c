@@ -138,7 +138,7 @@ static bool push_mark(machine *m) {
 static bool pop_mark(machine *m, pickle_value ***at, size_t *count) {
     if (m->n_marks == 0) return fail(m, "there is no mark");
     size_t height = m->marks[--m->n_marks];
-    *at = m->stack.at + height;
+    *at = height ? m->stack.at + height : m->stack.at; /* NULL before the first push */
     *count = m->stack.count - height;
     m->stack.count = height;
     return true;
