@@ -1,3 +1,4 @@
+# shellcheck shell=sh disable=SC2034
 # Shared by tools/demo and tools/test: installs what is missing, says what it does.
 
 say() { printf '== %s\n' "$*"; }
