@@ -16,9 +16,9 @@ expect() {
     "$@" >out 2>err </dev/null
     got=$?
     if [ "$got" != "$code" ]; then
-        echo "FAILED $what: exit code $got, not $code"; cat out err; bad=$((bad + 1))
+        echo "FAILED $what: exit code $got, not $code"; cut -c1-300 out err; bad=$((bad + 1))
     elif [ -n "$pattern" ] && ! cat out err | grep -q -- "$pattern"; then
-        echo "FAILED $what: nothing matches '$pattern'"; cat out err; bad=$((bad + 1))
+        echo "FAILED $what: nothing matches '$pattern'"; cut -c1-300 out err; bad=$((bad + 1))
     fi
 }
 
@@ -28,7 +28,7 @@ expect_input() {
     shift 3
     count=$((count + 1))
     if ! printf "$input" | "$@" >out 2>err || ! { tr '\n' '|' <out; echo; } | grep -q -- "$pattern"; then
-        echo "FAILED $what: nothing matches '$pattern'"; cat out err; bad=$((bad + 1))
+        echo "FAILED $what: nothing matches '$pattern'"; cut -c1-300 out err; bad=$((bad + 1))
     fi
 }
 
