@@ -32,7 +32,7 @@ if(CXX)
   run(${CXX} -x c++ -std=c++11 -Wall -Wextra -Wpedantic -Werror ${SOURCE}/tests/install/user.c ${flags} -o ${WORK}/user++)
   run(${WORK}/user++ ${model})
 endif()
-run(${CMAKE_COMMAND} -S ${SOURCE}/tests/install -B ${WORK}/build -DCMAKE_PREFIX_PATH=${prefix} -DCMAKE_C_COMPILER=${CC})
+run(${CMAKE_COMMAND} -G ${GENERATOR} -S ${SOURCE}/tests/install -B ${WORK}/build -DCMAKE_PREFIX_PATH=${prefix} -DCMAKE_C_COMPILER=${CC})
 run(${CMAKE_COMMAND} --build ${WORK}/build)
 run(${WORK}/build/user ${model})
 
