@@ -48,6 +48,13 @@ foreach(isa IN LISTS isa_here)
   endforeach()
 endforeach()
 
+# Loops over elements are worth unrolling; the rest of the library is kept small (cmake/flags.cmake).
+foreach(file IN LISTS HASTEN_SOURCES)
+  if(file MATCHES "/src/(kernels|tensor)/")
+    set_property(SOURCE ${file} APPEND PROPERTY COMPILE_OPTIONS $<$<CONFIG:Release>:-O3>)
+  endif()
+endforeach()
+
 # A portable vector source `<family>.vec.c` is compiled once per ISA through a generated file, which also holds the markers
 # HST_KERNEL(<name>__<isa>) of its entries for the list.
 foreach(file IN LISTS HASTEN_SOURCES)
@@ -66,7 +73,7 @@ foreach(file IN LISTS HASTEN_SOURCES)
         endforeach()
         file(CONFIGURE OUTPUT ${out} CONTENT "${text}#endif\n" @ONLY)
         list(APPEND HASTEN_VEC_SOURCES ${out})
-        set_source_files_properties(${out} PROPERTIES COMPILE_OPTIONS "${flags_${isa}}")
+        set_source_files_properties(${out} PROPERTIES COMPILE_OPTIONS "${flags_${isa}};$<$<CONFIG:Release>:-O3>")
       endif()
     endforeach()
   endif()
