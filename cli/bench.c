@@ -19,9 +19,27 @@ double bench_peak_memory(void) {
     return kilobytes * 1024;
 }
 
-hst_status bench_open_text(bench_subject *s, const char *model, const char *task, const char *text, hst_error *err) {
+static int compare(const void *a, const void *b) {
+    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+    return x < y ? -1 : x > y;
+}
+
+void bench_sort(uint64_t *times, size_t n) {
+    qsort(times, n, sizeof *times, compare);
+}
+
+double bench_percentile(const uint64_t *sorted, size_t n, double share) {
+    size_t rank = (size_t)(share * (double)n + 0.999999);
+    return (double)sorted[rank ? rank - 1 : 0] / 1e6;
+}
+
+hst_status bench_open_text(bench_subject *s, const char *model, const char *task, const char *text,
+                           const cli_load *load, hst_error *err) {
+    hst_task_options options = HST_INIT(hst_task_options);
+    options.model = &load->model;
+    options.session = &load->session;
     uint64_t begin = hst_clock_ns();
-    HST_TRY(hst_task_open(model, task, NULL, &s->task, err));
+    HST_TRY(hst_task_open(model, task, &options, &s->task, err));
     s->load_ns = hst_clock_ns() - begin;
     s->text = (hst_string){text, strlen(text)};
     hst_result *result;
@@ -32,7 +50,7 @@ hst_status bench_open_text(bench_subject *s, const char *model, const char *task
     /* The run above was to count tokens: the first run is timed on a task of its own. */
     hst_task_free(s->task);
     s->task = NULL;
-    return hst_task_open(model, task, NULL, &s->task, err);
+    return hst_task_open(model, task, &options, &s->task, err);
 }
 
 /* "8x32" or "6,9,12"; false where it is neither. */
@@ -89,16 +107,26 @@ static hst_status make_input(bench_subject *s, const hst_value_info *info, const
     return HST_STATUS_OK;
 }
 
-hst_status bench_open_size(bench_subject *s, const char *model, const char *size, hst_error *err) {
+static void drop_inputs(bench_subject *s) {
+    for (size_t i = 0; i < s->inputs; i++) hst_tensor_free(s->in[i]);
+    s->inputs = s->tokens = 0;
+}
+
+hst_status bench_open_model(bench_subject *s, const char *model, const cli_load *load, hst_error *err) {
+    uint64_t begin = hst_clock_ns();
+    HST_TRY(hst_model_load(model, &load->model, &s->model, err));
+    HST_TRY(hst_session_new(s->model, &load->session, &s->session, err));
+    s->load_ns = hst_clock_ns() - begin;
+    return HST_STATUS_OK;
+}
+
+hst_status bench_set_size(bench_subject *s, const char *size, hst_error *err) {
     static int64_t lengths[LENGTHS_MOST];
     int64_t longest;
     int batch;
+    drop_inputs(s);
     if (!read_size(size, lengths, &batch, &longest))
         return error_set(err, HST_STATUS_INVALID_ARGUMENT, NULL, "'%s' is no size such as 8x32 or 6,9,12", size);
-    uint64_t begin = hst_clock_ns();
-    HST_TRY(hst_model_load(model, NULL, &s->model, err));
-    HST_TRY(hst_session_new(s->model, NULL, &s->session, err));
-    s->load_ns = hst_clock_ns() - begin;
     for (size_t i = 0; i < hst_model_input_count(s->model); i++)
         HST_TRY(make_input(s, hst_model_input(s->model, i), lengths, batch, longest, err));
     for (int i = 0; i < batch; i++) s->tokens += (size_t)lengths[i];
@@ -107,25 +135,25 @@ hst_status bench_open_size(bench_subject *s, const char *model, const char *size
     return HST_STATUS_OK;
 }
 
-static hst_status run_session(bench_subject *s, hst_error *err) {
+static hst_status run_session(bench_subject *s, const hst_run_options *options, hst_error *err) {
     hst_tensor *out[BENCH_INPUTS] = {0};
     size_t n = hst_model_output_count(s->model);
     if (n > BENCH_INPUTS) n = BENCH_INPUTS;
     const char *names[BENCH_INPUTS];
     for (size_t i = 0; i < n; i++) names[i] = hst_model_output(s->model, i)->name;
-    HST_TRY(
-        hst_session_run(s->session, s->inputs, s->names, (const hst_tensor *const *)s->in, n, names, out, NULL, err));
+    HST_TRY(hst_session_run(s->session, s->inputs, s->names, (const hst_tensor *const *)s->in, n, names, out, options,
+                            err));
     for (size_t i = 0; i < n; i++) hst_tensor_free(out[i]);
     return HST_STATUS_OK;
 }
 
-hst_status bench_once(bench_subject *s, uint64_t *ns, hst_error *err) {
+hst_status bench_once(bench_subject *s, const hst_run_options *options, uint64_t *ns, hst_error *err) {
     uint64_t begin = hst_clock_ns();
     if (s->session) {
-        HST_TRY(run_session(s, err));
+        HST_TRY(run_session(s, options, err));
     } else {
         hst_result *result;
-        HST_TRY(hst_task_run_texts(s->task, 1, &s->text, NULL, NULL, &result, err));
+        HST_TRY(hst_task_run_texts(s->task, 1, &s->text, NULL, options, &result, err));
         hst_result_free(result);
     }
     *ns = hst_clock_ns() - begin;
@@ -133,7 +161,7 @@ hst_status bench_once(bench_subject *s, uint64_t *ns, hst_error *err) {
 }
 
 void bench_close(bench_subject *s) {
-    for (size_t i = 0; i < s->inputs; i++) hst_tensor_free(s->in[i]);
+    drop_inputs(s);
     hst_session_free(s->session);
     hst_model_free(s->model);
     hst_task_free(s->task);

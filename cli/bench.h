@@ -2,7 +2,7 @@
 #ifndef CLI_BENCH_H
 #define CLI_BENCH_H
 
-#include "hasten.h"
+#include "cli.h"
 
 #define BENCH_INPUTS 8
 
@@ -20,12 +20,21 @@ typedef struct bench_subject {
     const char *names[BENCH_INPUTS];
 } bench_subject;
 
-hst_status bench_open_text(bench_subject *s, const char *model, const char *task, const char *text, hst_error *err);
-hst_status bench_open_size(bench_subject *s, const char *model, const char *size, hst_error *err);
-/* One run; its time in *ns. */
-hst_status bench_once(bench_subject *s, uint64_t *ns, hst_error *err);
+hst_status bench_open_text(bench_subject *s, const char *model, const char *task, const char *text,
+                           const cli_load *load, hst_error *err);
+/* A model, to be run on sizes: "8x32", or lengths "6,9,12". Another size may follow. */
+hst_status bench_open_model(bench_subject *s, const char *model, const cli_load *load, hst_error *err);
+hst_status bench_set_size(bench_subject *s, const char *size, hst_error *err);
+/* One run; its time in *ns. `options` NULL: none. */
+hst_status bench_once(bench_subject *s, const hst_run_options *options, uint64_t *ns, hst_error *err);
 void bench_close(bench_subject *s);
 /* The most memory that the process ever held, in bytes (0: unknown). */
 double bench_peak_memory(void);
+/* The time below which `share` of the sorted runs lie (nearest rank), in milliseconds. */
+double bench_percentile(const uint64_t *sorted, size_t n, double share);
+void bench_sort(uint64_t *times, size_t n);
+/* Answers the lines of standard input, one JSON object a line, until it ends: "SIZE SECONDS" with the times of runs on
+ * that size, "machine SECONDS" with what the machine gives now. For programs that time several engines in turn. */
+int bench_serve(bench_subject *s);
 
 #endif

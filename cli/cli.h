@@ -30,6 +30,19 @@ int cli_failed(const hst_error *err);
 int cli_usage(const char *command, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* A whole number in [low, high], with an optional k, M or G behind it where `units`; false where it is not one. */
 bool cli_number(const char *text, long long low, long long high, bool units, long long *out);
+/* How a model is loaded and run: long options that commands share. A command puts CLI_LOAD_OPTIONS into its table,
+ * starts from cli_load_init, and gives cli_load_option whatever code is CLI_LOAD_FIRST or more; false: no such value.
+ */
+typedef struct cli_load {
+    hst_model_options model;
+    hst_session_options session;
+} cli_load;
+enum { CLI_LOAD_FIRST = 1000, CLI_LOAD_PADDED_ROWS = CLI_LOAD_FIRST };
+// clang-format off
+#define CLI_LOAD_OPTIONS {"padded-rows", 1, 0, CLI_LOAD_PADDED_ROWS}
+// clang-format on
+void cli_load_init(cli_load *l);
+bool cli_load_option(cli_load *l, int code, const char *value);
 /* The folder of the embedded model: under $HASTEN_MODELS, or beside or above the program. "" where it is not found.
  * Lives as long as the program. */
 const char *cli_embedded_model(void);

@@ -5,39 +5,33 @@
 #include <string.h>
 
 #include "bench.h"
+#include "base/error.h"
 #include "cli.h"
+#include "machine.h"
+
+#define MACHINE_SECONDS 0.3 /* a measurement */
 
 static const char sentence[] = "I am learning how to accelerate the inference of a language model using Huggingface's "
                                "Optimum. I am thinking if it "
                                "can bring some performance gain. I hope it does.";
 
 typedef struct bench_options {
-    const char *model, *task, *size, *text;
+    const char *model, *task, *size, *text, *trace;
     long long threads, warmups, runs;
-    bool json;
+    bool json, machine, serve;
+    cli_load load;
 } bench_options;
-
-static int compare(const void *a, const void *b) {
-    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-    return x < y ? -1 : x > y;
-}
-
-/* The time below which `share` of the sorted runs lie (nearest rank), in milliseconds. */
-static double percentile(const uint64_t *sorted, size_t n, double share) {
-    size_t rank = (size_t)(share * (double)n + 0.999999);
-    return (double)sorted[rank ? rank - 1 : 0] / 1e6;
-}
 
 static json_t *report(const bench_options *o, const bench_subject *s, uint64_t *times, size_t n) {
     double sum = 0;
     for (size_t i = 0; i < n; i++) sum += (double)times[i];
-    qsort(times, n, sizeof *times, compare);
+    bench_sort(times, n);
     double mean = sum / (double)n / 1e6;
     return json_pack("{s:s, s:s, s:i, s:I, s:I, s:I, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f}", "model", o->model,
                      "input", s->description, "threads", hst_threads_get(), "tokens", (json_int_t)s->tokens, "warmups",
                      (json_int_t)o->warmups, "runs", (json_int_t)n, "mean_ms", mean, "p50_ms",
-                     percentile(times, n, 0.5), "p90_ms", percentile(times, n, 0.9), "p99_ms",
-                     percentile(times, n, 0.99), "min_ms", (double)times[0] / 1e6, "tokens_per_s",
+                     bench_percentile(times, n, 0.5), "p90_ms", bench_percentile(times, n, 0.9), "p99_ms",
+                     bench_percentile(times, n, 0.99), "min_ms", (double)times[0] / 1e6, "tokens_per_s",
                      (double)s->tokens / mean * 1e3, "load_ms", (double)s->load_ns / 1e6, "first_ms",
                      (double)s->first_ns / 1e6, "peak_memory_mb", bench_peak_memory() / 1e6);
 }
@@ -62,9 +56,9 @@ static hst_status measure(const bench_options *o, bench_subject *s, hst_error *e
         err->code = HST_STATUS_NO_MEMORY;
         return err->code;
     }
-    hst_status status = bench_once(s, &s->first_ns, err);
-    for (long long i = 0; i < o->warmups && status == HST_STATUS_OK; i++) status = bench_once(s, &times[0], err);
-    for (long long i = 0; i < o->runs && status == HST_STATUS_OK; i++) status = bench_once(s, &times[i], err);
+    hst_status status = bench_once(s, NULL, &s->first_ns, err);
+    for (long long i = 0; i < o->warmups && status == HST_STATUS_OK; i++) status = bench_once(s, NULL, &times[0], err);
+    for (long long i = 0; i < o->runs && status == HST_STATUS_OK; i++) status = bench_once(s, NULL, &times[i], err);
     if (status == HST_STATUS_OK) {
         json_t *r = report(o, s, times, (size_t)o->runs);
         if (r && o->json) {
@@ -79,11 +73,20 @@ static hst_status measure(const bench_options *o, bench_subject *s, hst_error *e
 }
 
 static int parse(int argc, char **argv, bench_options *o) {
-    static const struct option options[] = {
-        {"model", 1, 0, 'm'}, {"task", 1, 0, 't'},    {"size", 1, 0, 's'}, {"threads", 1, 0, 'n'},
-        {"runs", 1, 0, 'r'},  {"warmups", 1, 0, 'w'}, {"json", 0, 0, 'j'}, {0}};
+    static const struct option options[] = {{"model", 1, 0, 'm'},
+                                            {"task", 1, 0, 't'},
+                                            {"size", 1, 0, 's'},
+                                            {"threads", 1, 0, 'n'},
+                                            {"runs", 1, 0, 'r'},
+                                            {"warmups", 1, 0, 'w'},
+                                            {"machine", 0, 0, 'M'},
+                                            {"serve", 0, 0, 'S'},
+                                            {"json", 0, 0, 'j'},
+                                            CLI_LOAD_OPTIONS,
+                                            {0}};
     opterr = 0;
     optind = 1;
+    cli_load_init(&o->load);
     for (int c; (c = getopt_long(argc, argv, "m:", options, NULL)) != -1;) {
         bool ok = c != '?';
         if (c == 'm') o->model = optarg;
@@ -93,11 +96,31 @@ static int parse(int argc, char **argv, bench_options *o) {
         if (c == 'r') ok = cli_number(optarg, 1, 100000000, true, &o->runs);
         if (c == 'w') ok = cli_number(optarg, 0, 100000000, true, &o->warmups);
         if (c == 'j') o->json = true;
+        if (c == 'M') o->machine = true;
+        if (c == 'S') o->serve = true;
+        if (c >= CLI_LOAD_FIRST) ok = cli_load_option(&o->load, c, optarg);
         if (!ok) return cli_usage("bench", "'%s' is no option, or no value of it", argv[optind - 1]);
     }
     if (argc - optind > 1) return cli_usage("bench", "takes one text");
     if (optind < argc) o->text = argv[optind];
     return 0;
+}
+
+static int show_machine(bool json) {
+    json_t *r = machine_report(MACHINE_SECONDS);
+    if (r && json) {
+        json_dumpf(r, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(6));
+        putchar('\n');
+    } else if (r)
+        machine_print(r);
+    json_decref(r);
+    return EXIT_SUCCESS;
+}
+
+static hst_status open_subject(const bench_options *o, bench_subject *s, hst_error *err) {
+    if (!o->size && !o->serve) return bench_open_text(s, o->model, o->task, o->text, &o->load, err);
+    HST_TRY(bench_open_model(s, o->model, &o->load, err));
+    return o->serve ? HST_STATUS_OK : bench_set_size(s, o->size, err);
 }
 
 static int run(int argc, char **argv) {
@@ -107,12 +130,15 @@ static int run(int argc, char **argv) {
     hst_error err = {0};
     bench_subject subject = {0};
     if (o.threads) hst_threads_set((int)o.threads);
-    hst_status status = o.size ? bench_open_size(&subject, o.model, o.size, &err)
-                               : bench_open_text(&subject, o.model, o.task, o.text, &err);
-    if (status == HST_STATUS_OK) status = measure(&o, &subject, &err);
+    if (o.machine) return show_machine(o.json);
+    hst_status status = open_subject(&o, &subject, &err);
+    if (status == HST_STATUS_OK && o.serve)
+        code = bench_serve(&subject);
+    else if (status == HST_STATUS_OK)
+        status = measure(&o, &subject, &err);
     bench_close(&subject);
     if (status == HST_STATUS_INVALID_ARGUMENT && o.size) return cli_usage("bench", "%s", err.message);
-    return status == HST_STATUS_OK ? EXIT_SUCCESS : cli_failed(&err);
+    return status == HST_STATUS_OK ? code : cli_failed(&err);
 }
 
 HST_COMMAND(bench) = {
@@ -130,5 +156,8 @@ HST_COMMAND(bench) = {
             "      --threads N    default: what affinity mask and CPU quota allow\n"
             "      --warmups N    default 50\n"
             "      --runs N       default 1000\n"
+            "      --padded-rows compute|zero  what padding rows of token outputs hold (default: compute, as ONNX)\n"
+            "      --machine      instead: FMA peak and memory bandwidth of this machine, caches, instruction set\n"
+            "      --serve        instead: for each line 'SIZE SECONDS' of standard input, the times as a JSON line\n"
             "      --json         the report as JSON\n\n"
             "Reports mean, p50, p90, p99, min, tokens/s, load time, first run, peak memory of the process.\n"};

@@ -43,6 +43,17 @@ bool cli_number(const char *text, long long low, long long high, bool units, lon
     return true;
 }
 
+void cli_load_init(cli_load *l) {
+    l->model = HST_INIT(hst_model_options);
+    l->session = HST_INIT(hst_session_options);
+}
+
+bool cli_load_option(cli_load *l, int code, const char *value) {
+    bool ok = code == CLI_LOAD_PADDED_ROWS && (strcmp(value, "zero") == 0 || strcmp(value, "compute") == 0);
+    if (ok) l->session.padded_rows = *value == 'z' ? HST_PADDED_ROWS_ZERO : HST_PADDED_ROWS_COMPUTE;
+    return ok;
+}
+
 static bool is_model(const char *folder) {
     char path[PATH_MAX];
     struct stat s;

@@ -96,6 +96,11 @@ expect "bench" 0 "tokens/s" "$hasten" bench --warmups 1 --runs 3
 expect "bench --json" 0 '"p99_ms"' "$hasten" bench --warmups 1 --runs 3 --json "A fine film."
 expect "bench --size" 0 "8, 32" "$hasten" bench --size 8x32 --warmups 0 --runs 2
 expect "bench ragged" 0 "27 tokens" "$hasten" bench --size 6,9,12 --warmups 0 --runs 2
+expect "bench --machine" 0 "f32 GFLOP/s" "$hasten" bench --machine
+expect "bench --machine --json" 0 '"read_gb_s"' "$hasten" bench --machine --json
+expect "padded rows" 0 "27 tokens" "$hasten" bench --size 6,9,12 --padded-rows zero --warmups 0 --runs 2
+expect "padded rows, wrong" 2 "'maybe' is no option" "$hasten" bench --padded-rows maybe
+expect_input "bench --serve" '2x8 0.01\nmachine 0.01\nnothing 1\n2x8\n' '"runs":.*|.*"gflops":.*|.*"error":.*no size.*|.*"error":.*|$' "$hasten" bench --serve
 expect "a full disk" 1 "could not be written" sh -c "'$hasten' list ops >/dev/full"
 
 echo "$((count - bad)) of $count passed"
