@@ -32,6 +32,12 @@ attribute *node_add_attribute(node *n, const attribute *from) {
     return &n->attributes[n->n_attributes++];
 }
 
+bool node_copy_attributes(node *to, const node *from) {
+    for (int k = 0; k < from->n_attributes; k++)
+        if (!node_add_attribute(to, &from->attributes[k])) return false;
+    return true;
+}
+
 bool node_set_int(node *n, const char *name, int64_t i) {
     return node_add_attribute(n, &(attribute){.name = name, .type = ATTRIBUTE_INT, .n = 1, .as.i = i});
 }

@@ -191,6 +191,7 @@ node *graph_add_node(graph *g, const char *domain, const char *op_type, const ch
                      value *const *out, int n_out);
 /* Adds to the node's attributes; the attribute is copied shallowly, name and string are copied into the arena. */
 attribute *node_add_attribute(node *n, const attribute *a);
+bool node_copy_attributes(node *to, const node *from); /* adds all of them, shallowly */
 bool node_set_int(node *n, const char *name, int64_t i);
 void node_replace_int(node *n, const char *name, int64_t i); /* an attribute that it has; nothing otherwise */
 bool node_set_float(node *n, const char *name, float f);

@@ -36,6 +36,11 @@ void patch_drop(patch *p) {
     memory_free(arena_allocator(p->graph->model->arena), p, sizeof *p);
 }
 
+hst_status patch_fail(patch *p, hst_error *err) {
+    patch_drop(p);
+    return error_no_memory(err, 0, "a rewrite of the graph");
+}
+
 value *patch_value(patch *p, const type *t) {
     value *v = graph_add_value(p->graph, "");
     if (!v) {

@@ -17,6 +17,8 @@ node *patch_node(patch *p, const char *domain, const char *op_type, int opset, v
 void patch_replace(patch *p, value *old, value *with); /* at apply: every use of old becomes with; graph outputs keep their name */
 hst_status patch_apply(patch *p, hst_error *err); /* frees p; fails only for memory: the model is then of no use */
 void patch_drop(patch *p);
+/* Drops the patch (NULL allowed) for want of memory: NO_MEMORY. */
+hst_status patch_fail(patch *p, hst_error *err);
 
 /* Makes a value known: uses see v->constant, its producer dies if nothing else needs it. Takes the tensor over. */
 hst_status graph_set_constant(value *v, hst_tensor *t, hst_error *err);

@@ -148,14 +148,11 @@ static hst_status fuse_activation(graph *g, node *n, bool *changed, hst_error *e
         const known_function *f = recognise(n->out[0], list[i]);
         if (!f) continue;
         patch *p = patch_new(g, n);
-        if (!p) return error_no_memory(err, 0, "a rewrite");
+        if (!p) return patch_fail(p, err);
         value *out = patch_value(p, &n->out[0]->type);
         node *made = patch_node(p, f->domain, f->op_type, f->opset, &list[i], 1, &out, 1);
         if (!made || (f->approximate && !node_set_string(made, "approximate", f->approximate)) ||
-            (f->alpha != 0 && !node_set_float(made, "alpha", f->alpha))) {
-            patch_drop(p);
-            return error_no_memory(err, 0, "a rewrite");
-        }
+            (f->alpha != 0 && !node_set_float(made, "alpha", f->alpha))) return patch_fail(p, err);
         patch_replace(p, n->out[0], out);
         *changed = true;
         return patch_apply(p, err);

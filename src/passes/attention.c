@@ -204,7 +204,7 @@ static hst_status rewrite(graph *g, const match *m, hst_error *err) {
     type packed = *base, joined = *base;
     joined.dim[2] = 3 * width;
     patch *p = patch_new(g, m->last);
-    if (!p) return error_no_memory(err, 0, "a rewrite");
+    if (!p) return patch_fail(p, err);
     value *in[3] = {packed_input(p, m->h, &joined), m->mask.key_mask, m->mask.bias}, *out = patch_value(p, &packed);
     node *n = patch_node(p, "hasten", "PackedAttention", 1, in, m->mask.bias ? 3 : m->mask.key_mask ? 2 : 1, &out, 1);
     /* Back to [batch, sequence, heads, size], which the Reshape that follows undoes. */
@@ -218,10 +218,7 @@ static hst_status rewrite(graph *g, const match *m, hst_error *err) {
               node_set_float(n, "scale", (float)(m->mask.scale * m->h[0].scale * m->h[1].scale)) &&
               (!m->mask.key_mask || node_set_float(n, "mask_value", (float)m->mask.mask_value)) &&
               (!m->nan_to_zero || node_set_int(n, "nan_to_zero", 1));
-    if (!ok) {
-        patch_drop(p);
-        return error_no_memory(err, 0, "a rewrite");
-    }
+    if (!ok) return patch_fail(p, err);
     patch_replace(p, m->last->out[0], split);
     return patch_apply(p, err);
 }

@@ -70,7 +70,7 @@ static hst_status move_up(graph *g, node *gather, const node *n, bool *changed, 
         if (v && !row && !residual && !constant) return HST_STATUS_OK;
     }
     patch *p = patch_new(g, gather);
-    if (!p) return error_no_memory(err, 0, "a rewrite");
+    if (!p) return patch_fail(p, err);
     bool ok = true;
     for (int i = 0; i < n->n_in; i++) {
         in[i] = n->in[i] && n->in[i]->type.rank == 3 ? gather_row(p, gather, n->in[i]) : n->in[i];
@@ -79,11 +79,7 @@ static hst_status move_up(graph *g, node *gather, const node *n, bool *changed, 
     type t = row_type(n->out[0]);
     value *out = patch_value(p, &t);
     node *made = ok ? patch_node(p, n->domain, n->op_type, n->opset, in, n->n_in, &out, 1) : NULL;
-    for (int k = 0; made && k < n->n_attributes && ok; k++) ok = node_add_attribute(made, &n->attributes[k]) != NULL;
-    if (!made || !ok) {
-        patch_drop(p);
-        return error_no_memory(err, 0, "a rewrite");
-    }
+    if (!made || !node_copy_attributes(made, n)) return patch_fail(p, err);
     node_replace_int(made, "axis", -1); /* of a LayerNormalization: the last axis has another number now */
     replace_rows(p, gather->in[0], out);
     *changed = true;
@@ -94,18 +90,14 @@ static hst_status move_up(graph *g, node *gather, const node *n, bool *changed, 
 static hst_status one_query(graph *g, node *gather, const node *n, bool *changed, hst_error *err) {
     if (node_int(n, "queries", 0) || (n->n_in > 2 && n->in[2])) return HST_STATUS_OK;
     patch *p = patch_new(g, gather);
-    if (!p) return error_no_memory(err, 0, "a rewrite");
+    if (!p) return patch_fail(p, err);
     type t = n->out[0]->type;
     t.dim[1] = 1;
     value *row = patch_value(p, &t);
     node *made = patch_node(p, n->domain, n->op_type, n->opset, n->in, n->n_in, &row, 1);
-    bool ok = made && node_set_int(made, "queries", 1);
-    for (int k = 0; ok && k < n->n_attributes; k++) ok = node_add_attribute(made, &n->attributes[k]) != NULL;
+    bool ok = made && node_set_int(made, "queries", 1) && node_copy_attributes(made, n);
     value *out = ok ? gather_row(p, gather, row) : NULL;
-    if (!out) {
-        patch_drop(p);
-        return error_no_memory(err, 0, "a rewrite");
-    }
+    if (!out) return patch_fail(p, err);
     replace_rows(p, gather->in[0], out);
     *changed = true;
     return patch_apply(p, err);

@@ -71,7 +71,7 @@ static value *zero_of(patch *p, const side *s, hst_error *err) {
 static hst_status replace(graph *g, node *n, const side *a, const side *b, hst_error *err) {
     node *q = quantizer_of(n->out[0]);
     patch *p = patch_new(g, q ? q : n);
-    if (!p) return error_no_memory(err, 0, "a rewrite");
+    if (!p) return patch_fail(p, err);
     value *zero_a = zero_of(p, a, err), *zero_b = zero_of(p, b, err), *old = q ? q->out[0] : n->out[0];
     value *out = zero_a && zero_b ? patch_value(p, &old->type) : NULL;
     bool made = out;
@@ -82,10 +82,7 @@ static hst_status replace(graph *g, node *n, const side *a, const side *b, hst_e
         value *in[6] = {a->x, b->x, a->scale, b->scale, zero_a, zero_b};
         made = patch_node(p, "com.microsoft", "MatMulIntegerToFloat", 0, in, 6, &out, 1);
     }
-    if (!made) {
-        patch_drop(p);
-        return error_no_memory(err, 0, "a rewrite");
-    }
+    if (!made) return patch_fail(p, err);
     patch_replace(p, old, out);
     return patch_apply(p, err);
 }

@@ -93,13 +93,10 @@ static hst_status fuse_layer_norm(graph *g, node *n, bool *changed, hst_error *e
             beta = NULL;
     }
     patch *p = patch_new(g, last);
-    if (!p) return error_no_memory(err, 0, "a rewrite");
+    if (!p) return patch_fail(p, err);
     value *in[3] = {x, gamma, beta}, *out = patch_value(p, &last->out[0]->type);
     node *made = patch_node(p, "", "LayerNormalization", 17, in, beta ? 3 : 2, &out, 1);
-    if (!made || !node_set_int(made, "axis", -1) || !node_set_float(made, "epsilon", (float)epsilon)) {
-        patch_drop(p);
-        return error_no_memory(err, 0, "a rewrite");
-    }
+    if (!made || !node_set_int(made, "axis", -1) || !node_set_float(made, "epsilon", (float)epsilon)) return patch_fail(p, err);
     patch_replace(p, last->out[0], out);
     *changed = true;
     return patch_apply(p, err);

@@ -62,13 +62,10 @@ static hst_status fuse_linear(graph *g, node *n, bool *changed, hst_error *err) 
     int64_t columns = weight->constant->dim[transposed ? 0 : 1];
     if (bias && (!match_row(bias, columns) || bias->type.dtype != HST_DTYPE_F32)) return HST_STATUS_OK;
     patch *p = patch_new(g, n);
-    if (!p) return error_no_memory(err, 0, "a rewrite");
+    if (!p) return patch_fail(p, err);
     value *in[3] = {n->in[0], weight, bias}, *out = patch_value(p, &n->out[0]->type);
     node *l = patch_node(p, "hasten", "Linear", 1, in, bias ? 3 : 2, &out, 1);
-    if (!l || !node_set_int(l, "transB", transposed) || !node_set_float(l, "alpha", (float)alpha)) {
-        patch_drop(p);
-        return error_no_memory(err, 0, "a rewrite");
-    }
+    if (!l || !node_set_int(l, "transB", transposed) || !node_set_float(l, "alpha", (float)alpha)) return patch_fail(p, err);
     patch_replace(p, n->out[0], out);
     *changed = true;
     return patch_apply(p, err);

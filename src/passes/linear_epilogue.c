@@ -17,15 +17,12 @@ static bool has(const node *l, int i) { return i < l->n_in && l->in[i]; }
 static hst_status rebuild(graph *g, node *n, const node *l, value *bias, value *residual, const char *activation,
                           bool *changed, hst_error *err) {
     patch *p = patch_new(g, n);
-    if (!p) return error_no_memory(err, 0, "a rewrite");
+    if (!p) return patch_fail(p, err);
     value *in[4] = {l->in[0], l->in[1], bias, residual}, *out = patch_value(p, &n->out[0]->type);
     node *made = patch_node(p, "hasten", "Linear", 1, in, residual ? 4 : bias ? 3 : 2, &out, 1);
     if (!made || !node_set_int(made, "transB", node_int(l, "transB", 0)) ||
         !node_set_float(made, "alpha", node_float(l, "alpha", 1)) ||
-        (*activation && !node_set_string(made, "activation", activation))) {
-        patch_drop(p);
-        return error_no_memory(err, 0, "a rewrite");
-    }
+        (*activation && !node_set_string(made, "activation", activation))) return patch_fail(p, err);
     patch_replace(p, n->out[0], out);
     *changed = true;
     return patch_apply(p, err);

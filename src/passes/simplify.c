@@ -41,13 +41,10 @@ static hst_status merge_transposes(graph *g, node *n, bool *changed, hst_error *
         both[i] = a[b[i]];
     }
     patch *p = patch_new(g, n);
-    if (!p) return error_no_memory(err, 0, "a rewrite");
+    if (!p) return patch_fail(p, err);
     value *out = patch_value(p, &n->out[0]->type);
     node *merged = patch_node(p, "", "Transpose", n->opset, &before->in[0], 1, &out, 1);
-    if (merged && !node_set_ints(merged, "perm", both, rank)) {
-        patch_drop(p);
-        return error_no_memory(err, 0, "a rewrite");
-    }
+    if (merged && !node_set_ints(merged, "perm", both, rank)) return patch_fail(p, err);
     patch_replace(p, n->out[0], out);
     *changed = true;
     return patch_apply(p, err);
@@ -57,14 +54,11 @@ static hst_status merge_transposes(graph *g, node *n, bool *changed, hst_error *
 static hst_status cast_like_to_cast(graph *g, node *n, bool *changed, hst_error *err) {
     if (n->n_in != 2 || !n->in[1] || n->in[1]->type.dtype == HST_DTYPE_NONE) return HST_STATUS_OK;
     patch *p = patch_new(g, n);
-    if (!p) return error_no_memory(err, 0, "a rewrite");
+    if (!p) return patch_fail(p, err);
     value *out = patch_value(p, &n->out[0]->type);
     node *cast = patch_node(p, "", "Cast", n->opset, &n->in[0], 1, &out, 1);
     if (!cast || !node_set_int(cast, "to", n->in[1]->type.dtype) ||
-        !node_set_int(cast, "saturate", node_int(n, "saturate", 1))) {
-        patch_drop(p);
-        return error_no_memory(err, 0, "a rewrite");
-    }
+        !node_set_int(cast, "saturate", node_int(n, "saturate", 1))) return patch_fail(p, err);
     patch_replace(p, n->out[0], out);
     *changed = true;
     return patch_apply(p, err);
@@ -87,7 +81,7 @@ static hst_status simplify(graph *g, node *n, bool *changed, hst_error *err) {
     /* An output that is an input or a constant keeps the Identity that carries its name. */
     if (n->out[0]->is_output && (!same->producer || same->is_output)) return HST_STATUS_OK;
     patch *p = patch_new(g, n);
-    if (!p) return error_no_memory(err, 0, "a rewrite");
+    if (!p) return patch_fail(p, err);
     patch_replace(p, n->out[0], same);
     *changed = true;
     return patch_apply(p, err);

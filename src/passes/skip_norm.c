@@ -23,14 +23,11 @@ static hst_status fuse_skip(graph *g, node *n, bool *changed, hst_error *err) {
         return HST_STATUS_OK;
     if (!match_only_user(sum)) return HST_STATUS_OK;
     patch *p = patch_new(g, n);
-    if (!p) return error_no_memory(err, 0, "a rewrite");
+    if (!p) return patch_fail(p, err);
     value *in[4] = {add->in[0], add->in[1], n->in[1], n->n_in > 2 ? n->in[2] : NULL};
     value *out = patch_value(p, &n->out[0]->type);
     node *made = patch_node(p, "com.microsoft", "SkipLayerNormalization", 1, in, in[3] ? 4 : 3, &out, 1);
-    if (!made || !node_set_float(made, "epsilon", node_float(n, "epsilon", 1e-5f))) {
-        patch_drop(p);
-        return error_no_memory(err, 0, "a rewrite");
-    }
+    if (!made || !node_set_float(made, "epsilon", node_float(n, "epsilon", 1e-5f))) return patch_fail(p, err);
     patch_replace(p, n->out[0], out);
     *changed = true;
     return patch_apply(p, err);
