@@ -82,6 +82,10 @@ static hst_status check_checkpoint(const void *c, hst_error *err) {
     return checkpoint_check(c, err);
 }
 
+static void unload_checkpoint(const void *c, const void *data, size_t size) {
+    checkpoint_unload(c, data, size);
+}
+
 hst_status arch_build(checkpoint *c, const hst_allocator *a, model **out, hst_error *err) {
     return arch_build_as(c, NULL, a, out, err);
 }
@@ -93,7 +97,8 @@ hst_status arch_build_as(checkpoint *c, const char *architecture, const hst_allo
     HST_TRY(choose(c, architecture, &chosen, &class_name, err));
     model *m = model_new(a);
     if (!m) return error_no_memory(err, sizeof *m, "a model");
-    hst_status status = model_keep_file(m, checkpoint_retain(c), release_checkpoint, check_checkpoint, err);
+    const model_kept files = {checkpoint_retain(c), release_checkpoint, check_checkpoint, unload_checkpoint};
+    hst_status status = model_keep_file(m, files, err);
     if (status == HST_STATUS_OK) {
         m->ir_version = 8; /* the lowest of opset 18 */
         m->producer_name = "hasten";

@@ -105,3 +105,11 @@ hst_status file_map_check(const file_map *map, hst_error *err) {
     }
     return HST_STATUS_OK;
 }
+
+void file_map_unload(const file_map *map, const void *data, size_t size) {
+    const mapped *m = (const mapped *)map;
+    const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), begin = (uintptr_t)map->data, at = (uintptr_t)data;
+    if (m->copy || map->data == nothing || at < begin || at - begin > map->size || size > map->size - (at - begin)) return;
+    const uintptr_t first = (at + page - 1) / page * page, last = (at + size) / page * page;
+    if (first < last) (void)madvise((void *)first, last - first, MADV_DONTNEED);
+}

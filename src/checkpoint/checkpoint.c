@@ -239,6 +239,10 @@ hst_status checkpoint_check(const checkpoint *c, hst_error *err) {
     return HST_STATUS_OK;
 }
 
+void checkpoint_unload(const checkpoint *c, const void *data, size_t size) {
+    for (size_t i = 0; i < c->n_maps; i++) file_map_unload(c->maps[i], data, size);
+}
+
 const json_t *checkpoint_config(const checkpoint *c) {
     return c->config;
 }

@@ -19,6 +19,8 @@ hst_status checkpoint_open_memory(const char *config, size_t config_size, const 
                                   const hst_allocator *a, checkpoint **out, hst_error *err);
 /* IO error where one of its files was cut after it was opened. */
 hst_status checkpoint_check(const checkpoint *c, hst_error *err);
+/* file_map_unload of its files. */
+void checkpoint_unload(const checkpoint *c, const void *data, size_t size);
 checkpoint *checkpoint_retain(checkpoint *c);
 void checkpoint_free(checkpoint *c);
 

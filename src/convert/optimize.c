@@ -50,6 +50,7 @@ hst_status optimize_model(model *m, optimize_level level, pass_report *report, h
         HST_TRY(ops_resolve(m->main, err));
         return graph_infer(m->main, err);
     }
-    if (level == OPTIMIZE_EXACT) return passes_run(m, EXACT_FIRST, EXACT_LAST, report, err);
-    return passes_run(m, 0, INT_MAX - 1, report, err);
+    const bool exact = level == OPTIMIZE_EXACT;
+    HST_TRY(passes_run(m, exact ? EXACT_FIRST : 0, exact ? EXACT_LAST : INT_MAX - 1, report, err));
+    return model_release_unused(m, err);
 }

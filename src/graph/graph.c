@@ -50,18 +50,22 @@ hst_status model_own_tensor(model *m, hst_tensor *t, hst_error *err) {
     return HST_STATUS_OK;
 }
 
-hst_status model_keep_file(model *m, void *object, void (*release)(void *),
-                           hst_status (*check)(const void *, hst_error *), hst_error *err) {
+hst_status model_keep_file(model *m, model_kept what, hst_error *err) {
     if (!grow(m->arena, (void **)&m->keep, m->n_keep, &m->keep_capacity, sizeof *m->keep)) {
-        release(object);
-        return error_no_memory(err, sizeof object, "an object of the model");
+        what.release(what.object);
+        return error_no_memory(err, sizeof what, "an object of the model");
     }
-    m->keep[m->n_keep++] = (model_kept){object, release, check};
+    m->keep[m->n_keep++] = what;
     return HST_STATUS_OK;
 }
 
 hst_status model_keep(model *m, void *object, void (*release)(void *), hst_error *err) {
-    return model_keep_file(m, object, release, NULL, err);
+    return model_keep_file(m, (model_kept){.object = object, .release = release}, err);
+}
+
+void model_unload(const model *m, const void *data, size_t size) {
+    for (int i = 0; i < m->n_keep; i++)
+        if (m->keep[i].unload) m->keep[i].unload(m->keep[i].object, data, size);
 }
 
 hst_status model_check_files(const model *m, hst_error *err) {

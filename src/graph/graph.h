@@ -137,7 +137,8 @@ typedef struct metadata_entry {
 typedef struct model_kept {
     void *object;
     void (*release)(void *);
-    hst_status (*check)(const void *, hst_error *); /* NULL: nothing to check */
+    hst_status (*check)(const void *, hst_error *);         /* fails where one of its files was cut since; NULL: no files */
+    void (*unload)(const void *, const void *data, size_t); /* file_map_unload of what holds it; NULL: nothing to do */
 } model_kept;
 
 struct model {
@@ -171,10 +172,12 @@ void model_free(model *m);
 /* Hands a tensor or any object to the model: freed with it, also where this call fails. */
 hst_status model_own_tensor(model *m, hst_tensor *t, hst_error *err);
 hst_status model_keep(model *m, void *object, void (*release)(void *), hst_error *err);
-/* The same for what holds mapped files: `check` fails where one of them was cut since. */
-hst_status model_keep_file(model *m, void *object, void (*release)(void *),
-                           hst_status (*check)(const void *, hst_error *), hst_error *err);
-hst_status model_check_files(const model *m, hst_error *err); /* IO */
+hst_status model_keep_file(model *m, model_kept what, hst_error *err); /* the same for what holds mapped files */
+hst_status model_check_files(const model *m, hst_error *err);          /* IO */
+/* Bytes of a tensor that will hardly be read again: what is mapped of them leaves memory. Changes no content. */
+void model_unload(const model *m, const void *data, size_t size);
+/* Frees the tensors that no graph of the model refers to any more (release.c). Mapped ones are unloaded. */
+hst_status model_release_unused(model *m, hst_error *err);
 hst_status model_import_opset(model *m, const char *domain, int64_t version, hst_error *err);
 int64_t model_opset(const model *m, const char *domain); /* 0 where not imported; "ai.onnx" is "" */
 hst_status model_add_metadata(model *m, const char *key, const char *value, hst_error *err);

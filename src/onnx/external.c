@@ -15,6 +15,9 @@ static void release_map(void *map) {
 static hst_status check_map(const void *map, hst_error *err) {
     return file_map_check(map, err);
 }
+static void unload_map(const void *map, const void *data, size_t size) {
+    file_map_unload(map, data, size);
+}
 
 static hst_status open_file(reader *r, proto_slice location, external_file *file, hst_error *err) {
     if (r->options.external)
@@ -31,7 +34,7 @@ static hst_status open_file(reader *r, proto_slice location, external_file *file
     if (status == HST_STATUS_OK) {
         file->data = map->data;
         file->size = map->size;
-        status = model_keep_file(r->model, map, release_map, check_map, err);
+        status = model_keep_file(r->model, (model_kept){map, release_map, check_map, unload_map}, err);
     }
     free(path);
     return status;

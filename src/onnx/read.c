@@ -202,6 +202,9 @@ static void release_map(void *map) {
 static hst_status check_map(const void *map, hst_error *err) {
     return file_map_check(map, err);
 }
+static void unload_map(const void *map, const void *data, size_t size) {
+    file_map_unload(map, data, size);
+}
 
 static hst_status read_with(const void *data, size_t size, const char *path, file_map *map,
                             const onnx_read_options *options, model **out, hst_error *err) {
@@ -217,7 +220,7 @@ static hst_status read_with(const void *data, size_t size, const char *path, fil
         file_map_free(map);
         goto fail;
     }
-    if (map && (status = model_keep_file(r.model, map, release_map, check_map, err)) != HST_STATUS_OK) goto fail;
+    if (map && (status = model_keep_file(r.model, (model_kept){map, release_map, check_map, unload_map}, err)) != HST_STATUS_OK) goto fail;
     r.pending_tail = &r.pending;
     r.tensors = (tensor_source){.allocator = r.options.allocator, .external = external_find, .user = &r};
     names_begin(&r.imports, r.scratch);

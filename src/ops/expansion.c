@@ -21,8 +21,7 @@ value *expand_binary(expansion *e, const char *op_type, value *a, value *b) {
     return expand_node(e, op_type, (value *const[]){a, b}, 2);
 }
 
-/* A constant of the expansion's graph; count elements of `from`, converted by the caller. */
-static value *constant(expansion *e, hst_tensor *t) {
+value *expand_constant(expansion *e, hst_tensor *t) {
     hst_error *err = e->err;
     if ((e->status = model_own_tensor(e->g->model, t, err)) != HST_STATUS_OK) return NULL;
     value *v = graph_add_initializer(e->g, "", t);
@@ -35,7 +34,7 @@ value *expand_scalar(expansion *e, hst_dtype d, double x) {
     e->status = tensor_new(d, 0, (int64_t[]){1}, arena_allocator(e->g->model->arena), &t, e->err);
     if (e->status != HST_STATUS_OK) return NULL;
     tensor_set_f64(t, 0, x);
-    return constant(e, t);
+    return expand_constant(e, t);
 }
 
 value *expand_ints(expansion *e, const int64_t *x, int n) {
@@ -44,7 +43,7 @@ value *expand_ints(expansion *e, const int64_t *x, int n) {
     e->status = tensor_new(HST_DTYPE_S64, 1, (int64_t[]){n}, arena_allocator(e->g->model->arena), &t, e->err);
     if (e->status != HST_STATUS_OK) return NULL;
     for (int i = 0; i < n; i++) tensor_set_s64(t, i, x[i]);
-    return constant(e, t);
+    return expand_constant(e, t);
 }
 
 value *expand_transpose(expansion *e, value *x, const int64_t *perm, int n) {

@@ -8,18 +8,36 @@
 #include "ops/op.h"
 #include "tensor/matmul_shape.h"
 
+/* ---- weights (matmul_weights.c) ----
+ * Packed weights are a tensor [panels, k, nr] of f32, f16 or bf16: column panels as kernels/gemm_f32 reads them, the last
+ * one filled up with zeros. A constant of that form is what the pass "pack" leaves in the graph and what an engine file
+ * holds; n, the count of columns that exist, stands beside it. */
+
 /* Constant weights in panels: a bind state. */
 typedef struct matmul_weights {
     const gemm_f32_family *family;
     int64_t k, n;
-    void *data;
-    size_t bytes;
+    hst_dtype dtype;
+    const void *data;
+    size_t bytes; /* of `own` */
+    void *own;    /* NULL: borrowed from a packed constant */
 } matmul_weights;
 
 /* Packs a constant matrix ([k,n], or [n,k] where transposed) of f32, f16 or bf16. */
 hst_status matmul_weights_new(const hst_tensor *b, bool transposed, const hst_allocator *a, matmul_weights **out,
                               hst_error *err);
+/* Borrows a packed tensor of n columns. *out is NULL where this CPU's kernel reads another layout. */
+hst_status matmul_weights_borrow(const hst_tensor *packed, int64_t n, const hst_allocator *a, matmul_weights **out,
+                                 hst_error *err);
 void matmul_weights_free(void *weights, const hst_allocator *a); /* NULL allowed */
+
+/* The same matrix as a packed tensor of f32, for the kernel of this CPU; and back, [k,n] of the panels' type. */
+hst_status matmul_pack(const hst_tensor *b, bool transposed, const hst_allocator *a, hst_tensor **out, hst_error *err);
+hst_status matmul_unpack(const hst_tensor *packed, int64_t n, const hst_allocator *a, hst_tensor **out, hst_error *err);
+/* True where dims, a tensor's or a type's, can be packed weights of n columns. */
+bool matmul_is_packed(int rank, const int64_t *dim, int64_t n);
+/* A dense matrix in memory as the kernels' operand. */
+gemm_f32_operand matmul_operand(const hst_tensor *b, bool transposed, int64_t k, int64_t n);
 
 /* What may follow a product; name "" is none (UNARY_COPY). */
 typedef struct matmul_activation {

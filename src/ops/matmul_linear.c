@@ -1,7 +1,9 @@
 /* hasten Linear: y = act(alpha x w + bias) + residual.
- *   x [..., K] f32   w [K, N], or [N, K] with transB=1; f32, f16 or bf16   bias [N]   residual [..., N]   ->   y [...,
- * N] activation: "", Relu, Gelu, GeluTanh, QuickGelu, Tanh, Sigmoid, Silu. The order of the operations, all f32, is the
- * one written; alpha 1 and absent inputs are not operations. */
+ *   x [..., K] f32   w [K, N], or [N, K] with transB=1; f32, f16 or bf16   bias [N]   residual [..., N]   ->
+ *   y [..., N]
+ * activation: "", Relu, Gelu, GeluTanh, QuickGelu, Tanh, Sigmoid, Silu. The order of the operations, all f32, is the
+ * one written; alpha 1 and absent inputs are not operations.
+ * With the attribute `columns` the weights are packed: w [panels, K, nr] (ops/matmul.h) holds N = columns of them. */
 #include <string.h>
 
 #include "ops/matmul.h"
@@ -13,18 +15,42 @@ static hst_status find_activation(const node *n, const matmul_activation **out, 
                 : node_error(n, err, HST_STATUS_UNSUPPORTED, "activation '%s' is not one of the known", name);
 }
 
+/* Columns of packed weights; -1: they are not packed. */
+static int64_t packed_columns(const node *n) {
+    return node_int(n, "columns", -1);
+}
+
+/* The weights' type as a matrix [K, N]. */
+static hst_status infer_packed(const infer_context *c, type *w, hst_error *err) {
+    const int64_t n = packed_columns(c->node);
+    bool known = true; /* no length is a symbol */
+    for (int i = 0; i < w->rank; i++) known &= !dim_is_symbol(w->dim[i]);
+    if (w->rank < 0) return HST_STATUS_OK;
+    if (w->rank != 3 || n < 0 || (known && !matmul_is_packed(w->rank, w->dim, n)))
+        return node_error(c->node, err, HST_STATUS_BAD_SHAPE, "packed weights of rank %d do not hold %lld columns",
+                          w->rank, (long long)n);
+    w->rank = 2;
+    w->dim[0] = w->dim[1];
+    w->dim[1] = n;
+    return HST_STATUS_OK;
+}
+
 static hst_status infer(infer_context *c, hst_error *err) {
     const type *x = infer_in(c, 0), *w = infer_in(c, 1);
     type swapped = *w;
     const matmul_activation *activation;
     HST_TRY(find_activation(c->node, &activation, err));
+    c->out[0].dtype = HST_DTYPE_F32;
+    if (node_attribute(c->node, "columns")) {
+        HST_TRY(infer_packed(c, &swapped, err));
+        return infer_matmul(c, x, &swapped, &c->out[0], err);
+    }
     if (w->rank >= 0 && w->rank != 2)
         return node_error(c->node, err, HST_STATUS_BAD_SHAPE, "weights have rank %d, not 2", w->rank);
     if (node_int(c->node, "transB", 0) && w->rank == 2) {
         swapped.dim[0] = w->dim[1];
         swapped.dim[1] = w->dim[0];
     }
-    c->out[0].dtype = HST_DTYPE_F32;
     return infer_matmul(c, x, &swapped, &c->out[0], err);
 }
 
@@ -51,14 +77,32 @@ static value *activation_nodes(expansion *e, const matmul_activation *a, value *
     return expand_binary(e, "Mul", expand_binary(e, "Mul", x, factor), expand_scalar(e, f, 0.5));
 }
 
+/* Packed weights as a matrix [K, N]: at once where they are known, else by nodes. */
+static value *unpacked(expansion *e, value *w) {
+    const int64_t n = packed_columns(e->node);
+    if (e->status != HST_STATUS_OK) return NULL;
+    if (w->constant && !w->is_input && matmul_is_packed(w->constant->rank, w->constant->dim, n)) {
+        hst_tensor *t;
+        e->status = matmul_unpack(w->constant, n, arena_allocator(e->g->model->arena), &t, e->err);
+        return e->status == HST_STATUS_OK ? expand_constant(e, t) : NULL;
+    }
+    value *rows = expand_transpose(e, w, (int64_t[]){1, 0, 2}, 3);
+    value *matrix = expand_reshape(e, rows, (int64_t[]){0, -1}, 2);
+    value *in[4] = {matrix, expand_ints(e, (int64_t[]){0}, 1), expand_ints(e, &n, 1),
+                    expand_ints(e, (int64_t[]){1}, 1)};
+    return expand_node(e, "Slice", in, 4);
+}
+
 static hst_status expand(const node *n, graph *g, value *const *in, value **out, hst_error *err) {
     expansion e = {n, g, HST_STATUS_OK, err};
     const matmul_activation *activation;
     HST_TRY(find_activation(n, &activation, err));
     const float alpha = node_float(n, "alpha", 1);
-    value *w = in[1];
-    if (w->type.dtype != HST_DTYPE_F32) w = expand_cast(&e, w, HST_DTYPE_F32);
-    if (node_int(n, "transB", 0)) w = expand_transpose(&e, w, (int64_t[]){1, 0}, 2);
+    const bool packed = node_attribute(n, "columns") != NULL;
+    const hst_dtype dtype = in[1]->type.dtype;
+    value *w = packed ? unpacked(&e, in[1]) : in[1];
+    if (dtype != HST_DTYPE_F32) w = expand_cast(&e, w, HST_DTYPE_F32);
+    if (node_int(n, "transB", 0) && !packed) w = expand_transpose(&e, w, (int64_t[]){1, 0}, 2);
     value *y = expand_binary(&e, "MatMul", in[0], w);
     if (alpha != 1) y = expand_binary(&e, "Mul", y, expand_scalar(&e, HST_DTYPE_F32, (double)alpha));
     if (n->n_in > 2 && in[2]) y = expand_binary(&e, "Add", y, in[2]);
@@ -72,17 +116,26 @@ static hst_status expand(const node *n, graph *g, value *const *in, value **out,
 
 static hst_status run(const void *state, eval_context *c, hst_error *err) {
     const hst_tensor *x = eval_in(c, 0), *bias = eval_in(c, 2), *residual = eval_in(c, 3);
+    const matmul_weights *weights = state;
+    hst_tensor matrix = *eval_in(c, 1);
     matmul_product p = {.a = x,
-                        .b = eval_in(c, 1),
+                        .b = &matrix,
                         .transpose_b = node_int(c->node, "transB", 0) != 0,
-                        .weights = state,
+                        .weights = weights,
                         .alpha = node_float(c->node, "alpha", 1)};
     matmul_shape s;
     hst_tensor *y;
     HST_TRY(find_activation(c->node, &p.activation, err));
-    if (x->dtype != HST_DTYPE_F32 || !matmul_is_f32(p.b->dtype) || p.b->rank != 2)
+    if (node_attribute(c->node,
+                       "columns")) { /* bound, so they are weights->data: of the matrix only the shape is read */
+        matrix.rank = 2;
+        matrix.dim[0] = weights->k;
+        matrix.dim[1] = weights->n;
+        p.transpose_b = false;
+    }
+    if (x->dtype != HST_DTYPE_F32 || !matmul_is_f32(matrix.dtype) || matrix.rank != 2)
         return node_error(c->node, err, HST_STATUS_BAD_SHAPE, "cannot multiply %s with %s of rank %d",
-                          dtype_name(x->dtype), dtype_name(p.b->dtype), p.b->rank);
+                          dtype_name(x->dtype), dtype_name(matrix.dtype), matrix.rank);
     HST_TRY(matmul_product_shape(c->node, &p, &s, err));
     if (bias && (bias->dtype != HST_DTYPE_F32 || bias->rank != 1 || bias->dim[0] != s.n))
         return node_error(c->node, err, HST_STATUS_BAD_SHAPE, "bias must be f32[%lld]", (long long)s.n);
@@ -97,14 +150,34 @@ static hst_status run(const void *state, eval_context *c, hst_error *err) {
 
 static hst_status bind(bind_context *c, hst_error *err) {
     const hst_tensor *w = c->constant[1];
-    if (w && w->rank == 2 && matmul_is_f32(w->dtype)) {
-        matmul_weights *packed;
-        HST_TRY(matmul_weights_new(w, node_int(c->node, "transB", 0) != 0, c->allocator, &packed, err));
-        c->state = packed;
-        c->state_free = matmul_weights_free;
+    matmul_weights *weights = NULL;
+    if (node_attribute(c->node, "columns")) {
+        if (w) HST_TRY(matmul_weights_borrow(w, packed_columns(c->node), c->allocator, &weights, err));
+        if (!weights) { /* another CPU's panels, or an input: the expansion unpacks them */
+            c->why = "its weights are packed for the kernel of another CPU";
+            return HST_STATUS_OK;
+        }
+    } else if (w && w->rank == 2 && matmul_is_f32(w->dtype)) {
+        HST_TRY(matmul_weights_new(w, node_int(c->node, "transB", 0) != 0, c->allocator, &weights, err));
     }
+    c->state = weights;
+    c->state_free = matmul_weights_free;
     c->run = run;
     c->kernel = kernels_get()->gemm_f32()->name;
+    return HST_STATUS_OK;
+}
+
+static hst_status pack(pack_context *c, hst_error *err) {
+    const node *n = c->node;
+    const hst_tensor *w = n->in[1]->constant;
+    const bool transposed = node_int(n, "transB", 0) != 0;
+    if (node_attribute(n, "columns") || !w || n->in[1]->is_input || w->rank != 2 || !matmul_is_f32(w->dtype))
+        return HST_STATUS_OK;
+    HST_TRY(matmul_pack(w, transposed, c->allocator, &c->packed, err));
+    c->input = 1;
+    c->set = "columns";
+    c->to = w->dim[!transposed];
+    c->unset = "transB";
     return HST_STATUS_OK;
 }
 
@@ -122,6 +195,8 @@ static const op_case cases[] = {
     {"tanh", 0, "(f32[2,1]{-1 1}, f32[1,1]{1}; activation=\"Tanh\") -> (f32[2,1]{-0.76159416 0.76159416})", 1e-6},
     {"sigmoid", 0, "(f32[2,1]{-1 1}, f32[1,1]{1}, f32[1]{0}, f32[2,1]{1 2}; activation=\"Sigmoid\") -> (f32[2,1]{1.26894142 2.73105858})", 1e-6},
     {"no rows", 0, "(f32[0,2]{}, f32[2,3]{1}, f32[3]{1}) -> (f32[0,3]{})", 0},
+    {"packed", 0, "(f32[1,2]{1 2}, f32[2,2,2]{1 2 4 5 3 0 6 0}, f32[3]{1 0 -1}; columns=3) -> (f32[1,3]{10 12 14})", 0},
+    {"packed, f16", 0, "(f32[1,2]{1 2}, f16[1,2,4]{1 2 3 0 4 5 6 0}; columns=3, transB=1) -> (f32[1,3]{9 12 15})", 0},
     {NULL, 0, NULL, 0}};
 // clang-format on
 
@@ -135,5 +210,6 @@ HST_OP(hasten_Linear) = {.name = "Linear",
                          .infer = infer,
                          .bind = bind,
                          .expand = expand,
+                         .pack = pack,
                          .summary = "linear layer with bias, activation and residual",
                          .cases = cases};

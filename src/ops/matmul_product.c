@@ -12,46 +12,6 @@ bool matmul_is_f32(hst_dtype d) {
     return d == HST_DTYPE_F32 || d == HST_DTYPE_F16 || d == HST_DTYPE_BF16;
 }
 
-/* ---- weights ---- */
-
-static gemm_f32_operand operand(const hst_tensor *b, bool transposed, int64_t k, int64_t n) {
-    const bool columns = transposed || n == 1; /* one column stands as a row of the transposed */
-    return (gemm_f32_operand){b->data, b->dtype, columns ? 1 : n, columns ? k : 1};
-}
-
-static bool packed_bytes(const gemm_f32_family *f, int64_t k, int64_t n, size_t *bytes) {
-    size_t rows, count;
-    return size_align((size_t)n, (size_t)f->nr, &rows) && size_mul(rows, (size_t)k, &count) &&
-           size_mul(count, sizeof(float), bytes) && *bytes <= INT64_MAX / 2;
-}
-
-hst_status matmul_weights_new(const hst_tensor *b, bool transposed, const hst_allocator *a, matmul_weights **out,
-                              hst_error *err) {
-    const int64_t k = b->dim[transposed], n = b->dim[!transposed];
-    const gemm_f32_family *f = kernels_get()->gemm_f32();
-    size_t bytes;
-    if (!packed_bytes(f, k, n, &bytes)) return error_no_memory(err, SIZE_MAX, "packed weights");
-    matmul_weights *w = memory_alloc(a, sizeof *w, MEMORY_ALIGN);
-    void *data = memory_alloc(a, bytes, MEMORY_ALIGN);
-    if (!w || !data) {
-        if (w) memory_free(a, w, sizeof *w);
-        if (data) memory_free(a, data, bytes);
-        return error_no_memory(err, bytes, "packed weights");
-    }
-    const gemm_f32_operand from = operand(b, transposed, k, n);
-    gemm_f32_pack(f, &from, k, n, 0, gemm_f32_panels(f, n), data);
-    *w = (matmul_weights){f, k, n, data, bytes};
-    *out = w;
-    return HST_STATUS_OK;
-}
-
-void matmul_weights_free(void *weights, const hst_allocator *a) {
-    matmul_weights *w = weights;
-    if (!w) return;
-    memory_free(a, w->data, w->bytes);
-    memory_free(a, w, sizeof *w);
-}
-
 /* ---- activations ---- */
 
 const matmul_activation *matmul_activation_find(const char *name) {
@@ -166,8 +126,11 @@ hst_status matmul_product_f32(eval_context *c, const matmul_product *p, const ma
     const matmul_weights *w = p->weights && p->weights->k == s->k && p->weights->n == s->n ? p->weights : NULL;
     job j = {.g = gemm_f32_make(w ? w->family : kernels_get()->gemm_f32(), s->m, s->n, s->k, a, to)};
     HST_TRY(set_batches(c, p, s, &j.g, err));
-    if (w && j.g.batch == 1) j.g.packed = w->data;
-    j.g.b = operand(p->b, p->transpose_b && p->b->rank > 1, s->k, s->n);
+    if (w && j.g.batch == 1) {
+        j.g.packed = w->data;
+        j.g.packed_dtype = w->dtype;
+    }
+    j.g.b = matmul_operand(p->b, p->transpose_b && p->b->rank > 1, s->k, s->n);
     j.g.scale = p->alpha;
     j.g.bias = p->bias;
     if (p->activation && p->activation->function != UNARY_COPY) {

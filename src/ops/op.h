@@ -143,6 +143,18 @@ typedef struct bind_context {
     const char *why;    /* where there is no better one: a sentence */
 } bind_context;
 
+/* What packing asks (pass "pack"): a constant input of the node as its kernel reads it. */
+typedef struct pack_context {
+    const node *node;
+    const hst_allocator *allocator;
+    /* results; input -1, as it begins: there is nothing to pack */
+    int input;
+    hst_tensor *packed; /* what stands there from now on */
+    const char *set;    /* an integer attribute that tells the layout … */
+    int64_t to;
+    const char *unset; /* … and one that is no more, or NULL */
+} pack_context;
+
 /* ---- expansions (expansion.c) ----
  * Building a fused operator's meaning from standard nodes. The first failure makes every later call give NULL; the end,
  * expansion_done, reports it. */
@@ -158,6 +170,7 @@ value *expand_unary(expansion *e, const char *op_type, value *x);
 value *expand_binary(expansion *e, const char *op_type, value *a, value *b);
 value *expand_scalar(expansion *e, hst_dtype d, double x);           /* a constant of rank 0 */
 value *expand_ints(expansion *e, const int64_t *x, int n);          /* a constant s64 vector */
+value *expand_constant(expansion *e, hst_tensor *t);                 /* takes the tensor over */
 value *expand_transpose(expansion *e, value *x, const int64_t *perm, int n);
 value *expand_reshape(expansion *e, value *x, const int64_t *shape, int n); /* 0 copies, -1 fits, as ONNX */
 value *expand_cast(expansion *e, value *x, hst_dtype to);
@@ -190,6 +203,7 @@ typedef struct op {
      * the end of graph g; `in` are values of g (NULL where omitted; their types are set), out[i] is to be set for every
      * output that n has. eval may then be NULL: the interpreter runs the expansion. */
     hst_status (*expand)(const node *n, graph *g, value *const *in, value **out, hst_error *err);
+    hst_status (*pack)(pack_context *c, hst_error *err); /* may be NULL */
     bool nondeterministic; /* random: never folded */
     const char *summary;   /* one line for `hasten list ops` */
     const char *gaps;      /* what the standard allows and this does not do, or NULL */
