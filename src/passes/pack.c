@@ -28,10 +28,7 @@ static hst_status rebuild(graph *g, node *n, const pack_context *c, value *packe
     ok = m && node_set_int(m, c->set, c->to);
     for (int i = 0; ok && i < n->n_attributes; i++)
         if (!c->unset || strcmp(n->attributes[i].name, c->unset) != 0) ok = node_add_attribute(m, &n->attributes[i]);
-    if (!ok) {
-        patch_drop(p);
-        return error_no_memory(err, 0, "a rewrite");
-    }
+    if (!ok) return patch_fail(p, err);
     for (int i = 0; i < n->n_out; i++)
         if (n->out[i]) patch_replace(p, n->out[i], out[i]);
     *made = packed;
