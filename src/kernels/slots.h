@@ -5,6 +5,7 @@
 #include "kernels/elementwise/elementwise.h"
 #include "kernels/gemm_f32/gemm_f32.h"
 #include "kernels/gemm_s16/gemm_s16.h"
+#include "kernels/gemm_s8/gemm_s8.h"
 #include "kernels/norm/norm.h"
 #include "kernels/quantize/quantize.h"
 #include "kernels/softmax/softmax.h"
@@ -14,6 +15,8 @@ typedef struct kernels {
     kernel_fn none; /* so that the table is never empty */
     gemm_f32_fn gemm_f32;
     gemm_s16_tile_fn *gemm_s16_tile;
+    gemm_s8_fn gemm_s8;
+    gemm_s8_quantize_fn *gemm_s8_quantize;
     quantize_f32_8_fn *quantize_f32_8;
     dequantize_u8_f32_fn *dequantize_u8_f32;
     dequantize_s8_f32_fn *dequantize_s8_f32;
