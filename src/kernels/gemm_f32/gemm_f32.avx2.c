@@ -4,7 +4,11 @@
 
 #include "kernels/kernels.h"
 
-enum { NR = 16, AHEAD = 32 /* rows of a panel to prefetch: 2 KB */ };
+enum {
+    NR = 16,
+    FAR = 2048,
+    NEAR = 1024 /* bytes of the panel fetched ahead: from memory, from the second level cache */
+};
 
 static inline __m256i tail_mask(int64_t n) { /* lanes below n, n <= 8 or negative */
     const __m256i lane = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
@@ -58,12 +62,14 @@ static inline __attribute__((always_inline)) void tile(const gemm_f32_tile *t, c
     __m256 acc[6][8];
     const int64_t lda = t->lda, b_stride = t->b_stride;
     const float *a0 = t->a, *a3 = rows > 3 ? t->a + 3 * lda : t->a, *b = t->b;
+    uintptr_t ahead = t->ahead;
+    const int64_t ahead_step = t->ahead_step;
 #pragma GCC unroll 8
     for (int r = 0; r < rows; r++)
 #pragma GCC unroll 8
         for (int j = 0; j < 2 * panels; j++) acc[r][j] = _mm256_setzero_ps();
 #pragma GCC unroll 1
-    for (int64_t k = t->k; k > 0; k--, a0++, a3++, b += NR) {
+    for (int64_t k = t->k; k > 0; k--, a0++, a3++, b += NR, ahead += (uintptr_t)ahead_step) {
 #pragma GCC unroll 4
         for (int p = 0; p < panels; p++) {
             const __m256 b0 = _mm256_loadu_ps(b + p * b_stride), b1 = _mm256_loadu_ps(b + p * b_stride + 8);
@@ -73,7 +79,8 @@ static inline __attribute__((always_inline)) void tile(const gemm_f32_tile *t, c
                 acc[r][2 * p] = _mm256_fmadd_ps(x, b0, acc[r][2 * p]);
                 acc[r][2 * p + 1] = _mm256_fmadd_ps(x, b1, acc[r][2 * p + 1]);
             }
-            _mm_prefetch((const char *)(b + p * b_stride) + AHEAD * NR * sizeof(float), _MM_HINT_T0);
+            _mm_prefetch((const char *)(b + p * b_stride) + (panels > 1 ? FAR : NEAR), _MM_HINT_T0);
+            if (panels == 1) _mm_prefetch((const char *)ahead, _MM_HINT_T1);
         }
     }
 #pragma GCC unroll 4

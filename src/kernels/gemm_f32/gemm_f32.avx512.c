@@ -4,7 +4,12 @@
 
 #include "kernels/kernels.h"
 
-enum { NR = 32, MR = 12, AHEAD = 16 /* rows of a panel to prefetch: 2 KB */ };
+enum {
+    NR = 32,
+    MR = 12,
+    FAR = 2048,
+    NEAR = 1024 /* bytes of the panel fetched ahead: from memory, from the next cache */
+};
 
 static inline __mmask16 tail_mask(int64_t n) {
     return (__mmask16)(n >= 16 ? 0xffff : n <= 0 ? 0 : (1 << n) - 1);
@@ -66,8 +71,8 @@ static inline __attribute__((always_inline)) void finish(const gemm_f32_tile *t,
 }
 
 static inline __attribute__((always_inline)) void step(const float *const *a, int64_t k, const float *b,
-                                                       int64_t b_stride, const int rows, const int panels,
-                                                       __m512 (*acc)[8]) {
+                                                       int64_t b_stride, uintptr_t ahead, int64_t ahead_step,
+                                                       const int rows, const int panels, __m512 (*acc)[8]) {
 #pragma GCC unroll 4
     for (int p = 0; p < panels; p++) {
         const __m512 b0 = _mm512_loadu_ps(b + p * b_stride), b1 = _mm512_loadu_ps(b + p * b_stride + 16);
@@ -77,9 +82,12 @@ static inline __attribute__((always_inline)) void step(const float *const *a, in
             acc[r][2 * p] = _mm512_fmadd_ps(x, b0, acc[r][2 * p]);
             acc[r][2 * p + 1] = _mm512_fmadd_ps(x, b1, acc[r][2 * p + 1]);
         }
-        const char *ahead = (const char *)(b + p * b_stride) + AHEAD * NR * sizeof(float);
-        _mm_prefetch(ahead, _MM_HINT_T0);
-        _mm_prefetch(ahead + 64, _MM_HINT_T0);
+        const char *own = (const char *)(b + p * b_stride) + (panels > 1 ? FAR : NEAR);
+        _mm_prefetch(own, _MM_HINT_T0);
+        _mm_prefetch(own + 64, _MM_HINT_T0);
+        if (panels > 1) continue;
+        _mm_prefetch((const char *)ahead, _MM_HINT_T1);
+        _mm_prefetch((const char *)(ahead + (uintptr_t)ahead_step / 2), _MM_HINT_T1);
     }
 }
 
@@ -93,13 +101,14 @@ static inline __attribute__((always_inline)) void tile(const gemm_f32_tile *t, c
 #pragma GCC unroll 8
         for (int j = 0; j < 2 * panels; j++) acc[r][j] = _mm512_setzero_ps();
     }
-    const int64_t k2 = t->k & ~(int64_t)1;
+    const int64_t k2 = t->k & ~(int64_t)1, by = t->ahead_step;
+    uintptr_t ahead = t->ahead;
     int64_t k = 0;
-    for (; k < k2; k += 2, b += 2 * NR) {
-        step(a, k, b, t->b_stride, rows, panels, acc);
-        step(a, k + 1, b + NR, t->b_stride, rows, panels, acc);
+    for (; k < k2; k += 2, b += 2 * NR, ahead += 2 * (uintptr_t)by) {
+        step(a, k, b, t->b_stride, ahead, by, rows, panels, acc);
+        step(a, k + 1, b + NR, t->b_stride, ahead + (uintptr_t)by, by, rows, panels, acc);
     }
-    for (; k < t->k; k++, b += NR) step(a, k, b, t->b_stride, rows, panels, acc);
+    for (; k < t->k; k++, b += NR) step(a, k, b, t->b_stride, ahead, by, rows, panels, acc);
 #pragma GCC unroll 4
     for (int p = 0; p < panels; p++)
         if (t->n > (int64_t)p * NR) finish(t, rows, p, acc);

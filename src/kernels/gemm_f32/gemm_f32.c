@@ -139,6 +139,9 @@ void gemm_f32_rows(const gemm_f32_family *f, const gemm_f32_tile *all, int64_t r
         const int64_t wide = several ? f->wide_panels[rows] : 1, column = p * f->nr;
         t.n = all->n - column < wide * f->nr ? all->n - column : wide * f->nr;
         t.b = all->b + p * t.b_stride;
+        /* Each tile fetches its share of the next panel: memory is at work as long as the arithmetic is. */
+        t.ahead = (uintptr_t)(t.b + t.b_stride);
+        t.ahead_step = (f->nr * (int64_t)sizeof(float) + tiles - 1) / tiles;
         t.bias = all->bias ? all->bias + column : NULL;
         int64_t r = 0;
         for (int64_t i = 0; i < tiles; i++) {
@@ -147,6 +150,7 @@ void gemm_f32_rows(const gemm_f32_family *f, const gemm_f32_tile *all, int64_t r
             t.c = all->c + r * t.ldc + column;
             t.residual = all->residual ? all->residual + r * t.ldr + column : NULL;
             (several ? f->wide : f->tile)[height](&t);
+            t.ahead += (uintptr_t)(t.k * t.ahead_step);
             r += height;
         }
         p += wide;

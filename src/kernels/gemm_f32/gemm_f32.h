@@ -36,6 +36,11 @@ typedef struct gemm_f32_tile {
     const float *bias;     /* [n] or NULL */
     const float *residual; /* [rows, n] or NULL; may be c itself */
     int64_t ldr;
+    /* What comes next, fetched into the second level cache meanwhile, `ahead_step` bytes a step of k. Only a hint: the
+     * address may lie beyond the operand. Tiles of several panels read straight on instead: their few rows need all of
+     * the memory's speed. */
+    uintptr_t ahead;
+    int64_t ahead_step;
 } gemm_f32_tile;
 
 typedef void (*gemm_f32_tile_fn)(const gemm_f32_tile *t);
