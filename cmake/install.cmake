@@ -3,6 +3,14 @@
 include(CMakePackageConfigHelpers)
 set(package ${CMAKE_INSTALL_LIBDIR}/cmake/hasten)
 
+# A Python wheel holds the library alone, beside the package's modules (pyproject.toml).
+if(HASTEN_PYTHON)
+  set_property(TARGET hasten PROPERTY VERSION) # one file: a wheel has no links
+  set_property(TARGET hasten PROPERTY SOVERSION)
+  install(TARGETS hasten LIBRARY DESTINATION . COMPONENT python)
+  return()
+endif()
+
 install(TARGETS hasten EXPORT hasten-targets LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
 install(FILES include/hasten.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
 if(TARGET hasten_cli)

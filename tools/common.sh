@@ -22,9 +22,9 @@ install_packages() {
 }
 
 packages_build="gcc libc6-dev cmake ninja-build pkg-config libjansson-dev libutf8proc-dev zlib1g-dev"
-packages_test="libcmocka-dev libminizip-dev libsimde-dev"
+packages_test="libcmocka-dev libminizip-dev libsimde-dev python3"
 packages_fuzz="clang libclang-rt-dev"
-packages_full="$packages_fuzz valgrind gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user"
+packages_full="$packages_fuzz python3-numpy valgrind gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user"
 
 # configure PRESET [-DNAME=VALUE…]; build PRESET [TARGET…]. Quiet, but for what went wrong.
 configure() {
