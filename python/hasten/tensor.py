@@ -120,7 +120,11 @@ class Tensor:
             flat = [bool(x) for x in flat]
         elif direct[0] in "us":
             flat = [int(x) for x in flat]
-        made = Tensor.from_bytes(struct.pack(f"={len(flat)}{dtypes.FORMATS[direct]}", *flat), direct, shape)
+        try:
+            raw = struct.pack(f"={len(flat)}{dtypes.FORMATS[direct]}", *flat)
+        except (struct.error, OverflowError) as e:
+            raise TypeError(f"the elements cannot be {direct}: {e}") from None
+        made = Tensor.from_bytes(raw, direct, shape)
         self._handle = (made if direct == name else made.astype(name))._take()
 
     def _from_strings(self, flat: list, shape: Sequence[int]) -> None:

@@ -96,6 +96,11 @@ class Tensors(unittest.TestCase):
             with self.assertRaises(ValueError):
                 hasten.Tensor(data)
 
+    def test_elements_that_do_not_fit(self):
+        for data, dtype in (([None], None), ([300], "u8"), ([1e39], "f32"), ([b"x", 1], None)):
+            with self.assertRaises(TypeError):
+                hasten.Tensor(data, dtype)
+
     def test_buffers_are_shared(self):
         a = array.array("f", [1, 2, 3])
         t = hasten.Tensor(a)
