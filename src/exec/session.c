@@ -50,6 +50,7 @@ hst_status session_new(const engine *e, const session_options *options, session 
     s->team = team_default();
     s->threads = options ? options->threads : 0;
     s->budget = options ? options->budget : 0;
+    s->computes_padding = !options || !options->zero_padding;
     if (!s->budget) s->budget = budget_available() / 100 * BUDGET_PERCENT;
     space_init(&s->space, a);
     hst_status status = HST_STATUS_NO_MEMORY;
@@ -218,7 +219,8 @@ static hst_status run_step(session *s, const step *st, hst_error *err) {
                               s->engine->slots[st->in[i]].value->name);
     }
     memset(s->out, 0, (size_t)st->n_out * sizeof *s->out);
-    eval_context c = {st->node, s->in, st->n_in, s->out, st->n_out, s->team, &session_runtime, s};
+    eval_context c = {st->node, s->in, st->n_in, s->out, st->n_out, s->team, &session_runtime,
+                      s,        s->padding};
     uint64_t begin = s->options->profile ? clock_ns() : 0;
     hst_status status = st->run ? st->run(st->state, &c, err) : st->node->op->eval(&c, err);
     if (status == HST_STATUS_NO_MEMORY && s->over_budget)
@@ -273,6 +275,7 @@ static hst_status run(session *s, hst_error *err) {
         if (s->wanted[i]) s->kept[e->outputs[i]] = true;
     signature *g = signature_find(s);
     if (!g) HST_TRY(signature_new(s, &g, err));
+    s->padding = s->computes_padding && g->padding;
     signature_begin(s, g);
     hst_status status = space_begin(&s->space, s->plan ? s->plan->total : 0, err);
     if (status == HST_STATUS_OK) status = feed_inputs(s, err);

@@ -44,6 +44,7 @@ typedef struct signature {
     int64_t *key;
     int key_size;
     bool *needed; /* per step; NULL: all */
+    bool padding; /* one of them shows padding rows */
     /* The plan; requests NULL: none yet. One block of memory each. */
     plan_request *requests;
     int n_requests;
@@ -66,6 +67,8 @@ struct session {
     uint64_t budget;
     team *team;
     int threads;  /* limit; 0: none */
+    bool computes_padding; /* padding rows of outputs are computed */
+    bool padding;          /* … and the run under way shows some */
     arena *arena; /* of the arrays below */
     outputs *outputs;
     space space;
