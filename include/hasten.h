@@ -371,10 +371,12 @@ HST_API hst_status hst_model_export_onnx(const hst_model *model, const char *pat
 
 typedef struct hst_session hst_session;
 
-/* What padding rows of token outputs hold. */
+/* What rows that the padding mask hides hold in token outputs ([batch, sequence, …] of an encoder whose mask was
+ * recognised; in other outputs they are computed). Shown rows have the same bits either way. Where no output that is asked
+ * for shows padding rows (heads of first tokens, masked pooling) they are never computed. Tasks use ZERO. */
 typedef enum hst_padded_rows {
     HST_PADDED_ROWS_COMPUTE = 0, /* what ONNX defines */
-    HST_PADDED_ROWS_ZERO         /* zeros: they need not be computed. Reserved: today they are computed. */
+    HST_PADDED_ROWS_ZERO         /* zeros: they need not be computed */
 } hst_padded_rows;
 
 typedef struct hst_session_options {

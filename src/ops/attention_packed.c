@@ -1,12 +1,12 @@
 /* hasten PackedAttention: y = softmax(scale q kᵀ + masks) v, q, k and v side by side in one matrix.
  *   qkv [B, S, 3 H d] f32   key_mask [B, S] (nonzero: seen; else mask_value is added to the score)
  *   bias, additive, broadcasts to [B, H, S, S]   ->   y [B, S, H d] f32
- * With rows s64 [R] and offsets s64 [B + 1] of hasten.PackPlan(key_mask): qkv [1, R, 3 H d], y [1, R, H d]; no bias then.
- * Attribute queries = n > 0: only the first n rows of each sequence are computed, y [B, n, H d] (no bias then). Their q
- * may come apart, as input q [B, n, H d]; qkv is then k and v alone, 2 H d columns.
- * Attributes num_heads, scale (default 1/√d), mask_value (default the lowest f32; -inf with the string "-inf" is
- * spelled as a float attribute), nan_to_zero. A row that sees no key: as its mask_value says, the mean of v for the
- * lowest f32, NaN for -inf or, with nan_to_zero = 1, zeros. */
+ * With rows s64 [R] and offsets s64 [B + 1] of hasten.PackPlan(key_mask): qkv [1, R, 3 H d], y [1, R, H d]; no bias
+ * then. Attribute queries = n > 0: only the first n rows of each sequence are computed, y [B, n, H d] (no bias then).
+ * Their q may come apart, as input q [B, n, H d]; qkv is then k and v alone, 2 H d columns. Attributes num_heads, scale
+ * (default 1/√d), mask_value (default the lowest f32; -inf with the string "-inf" is spelled as a float attribute),
+ * nan_to_zero. A row that sees no key: as its mask_value says, the mean of v for the lowest f32, NaN for -inf or, with
+ * nan_to_zero = 1, zeros. */
 #include <float.h>
 #include <math.h>
 #include <string.h>
@@ -22,7 +22,9 @@ typedef struct args {
     bool nan_to_zero, packed;
 } args;
 
-static bool given(const node *n, int i) { return i < n->n_in && n->in[i]; }
+static bool given(const node *n, int i) {
+    return i < n->n_in && n->in[i];
+}
 
 static hst_status read_args(const node *n, int64_t width, args *out, hst_error *err) {
     out->heads = node_int(n, "num_heads", 0);
@@ -55,7 +57,9 @@ static hst_status infer(infer_context *c, hst_error *err) {
     const bool known = !dim_is_symbol(x->dim[2]);
     HST_TRY(read_args(c->node, known ? x->dim[2] : -1, &at, err));
     c->out[0].rank = 3;
-    c->out[0].dim[0] = !at.packed || !at.queries ? x->dim[0] : mask->rank == 2 ? mask->dim[0] : dim_symbol(c->model, "");
+    c->out[0].dim[0] = !at.packed || !at.queries ? x->dim[0]
+                       : mask->rank == 2         ? mask->dim[0]
+                                                 : dim_symbol(c->model, "");
     c->out[0].dim[1] = at.queries ? at.queries : x->dim[1];
     c->out[0].dim[2] = known ? x->dim[2] / at.parts : dim_symbol(c->model, "");
     return HST_STATUS_OK;
@@ -199,8 +203,7 @@ static hst_status set_lengths(eval_context *c, const args *at, const hst_tensor 
         a->key_offset = offsets->data;
         if (!at->queries) a->query_offset = a->key_offset;
         for (int64_t b = 0; b < a->sequences; b++)
-            if (a->key_offset[b + 1] - a->key_offset[b] < shortest)
-                shortest = a->key_offset[b + 1] - a->key_offset[b];
+            if (a->key_offset[b + 1] - a->key_offset[b] < shortest) shortest = a->key_offset[b + 1] - a->key_offset[b];
     }
     a->queries = at->queries ? at->queries : a->keys;
     if (at->queries > shortest)

@@ -3,13 +3,12 @@
  *
  *   PackPlan(mask [B, S]) -> rows s64 [R], offsets s64 [B + 1]
  * A sequence whose mask is one run of nonzeros keeps that run; any other one (holes, nothing seen; with first = 1 one
- * whose first row is masked) keeps all its S rows, and so does every one in a run that shows padding rows. rows: which of
- * the B S rows; sequence b has rows[offsets[b] … offsets[b + 1]).
- *   PackRows(x, rows, mask) -> [1, R, …]; x [B or 1, S or 1, …] is broadcast; with axis = 0 it is [S or 1, …]
- *   UnpackRows(x [1, R, …], rows, mask) -> [B, S, …], zeros elsewhere: where the mask is 0, unless the run shows padding
- *     rows. shows_padding = 1 says that the output is one that shows them.
- *   FirstRows(x [1, R, …], offsets) -> [B, …], the first row of each sequence
- * Where all rows are kept nothing is copied. The expansion of PackPlan keeps all rows, which is always right. */
+ * whose first row is masked) keeps all its S rows, and so does every one in a run that shows padding rows. rows: which
+ * of the B S rows; sequence b has rows[offsets[b] … offsets[b + 1]). PackRows(x, rows, mask) -> [1, R, …]; x [B or 1, S
+ * or 1, …] is broadcast; with axis = 0 it is [S or 1, …] UnpackRows(x [1, R, …], rows, mask) -> [B, S, …], zeros
+ * elsewhere: where the mask is 0, unless the run shows padding rows. shows_padding = 1 says that the output is one that
+ * shows them. FirstRows(x [1, R, …], offsets) -> [B, …], the first row of each sequence Where all rows are kept nothing
+ * is copied. The expansion of PackPlan keeps all rows, which is always right. */
 #include <string.h>
 
 #include "base/checked.h"
@@ -227,8 +226,8 @@ static hst_status expand_pack(const node *n, graph *g, value *const *in, value *
     value *whole = expand_binary(&e, "Expand", in[0], join(&e, shape, tail));
     value *flat = expand_binary(&e, "Reshape", whole, join(&e, shape_product(&e, shape), tail));
     expand_set_int(&e, flat, "allowzero", 1);
-    out[0] = expand_binary(&e, "Unsqueeze", expand_binary(&e, "Gather", flat, in[1]),
-                           expand_ints(&e, (int64_t[]){0}, 1));
+    out[0] =
+        expand_binary(&e, "Unsqueeze", expand_binary(&e, "Gather", flat, in[1]), expand_ints(&e, (int64_t[]){0}, 1));
     return expansion_done(&e);
 }
 
@@ -373,8 +372,11 @@ static const op_case first_cases[] = {
 // clang-format on
 
 #define ROWS_OP(name_, in_, out_, what_, summary_)                                                                     \
-    {.name = name_, .domain = "hasten", .since = 1, .min_in = in_, .max_in = in_, .min_out = out_, .max_out = out_,    \
-     .infer = infer_##what_, .eval = eval_##what_, .expand = expand_##what_, .summary = summary_, .cases = what_##_cases}
+    {                                                                                                                  \
+        .name = name_, .domain = "hasten", .since = 1, .min_in = in_, .max_in = in_, .min_out = out_, .max_out = out_, \
+        .infer = infer_##what_, .eval = eval_##what_, .expand = expand_##what_, .summary = summary_,                   \
+        .cases = what_##_cases                                                                                         \
+    }
 
 // clang-format off
 HST_OP(hasten_PackPlan) = ROWS_OP("PackPlan", 1, 2, plan, "which rows of a batch are no padding");
