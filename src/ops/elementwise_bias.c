@@ -72,7 +72,7 @@ static hst_status eval(eval_context *c, hst_error *err) {
         j.rows = scratch;
     }
     if (workers > 1) team_run(c->team, workers, part, &j);
-    else part(&j, &(team_context){NULL, 0, 1});
+    else part(&j, &(team_context){.workers = 1});
     return HST_STATUS_OK;
 }
 
