@@ -125,6 +125,9 @@ void blocks_free(session *s);
 extern const eval_runtime session_runtime;
 hst_status session_check(session *s, hst_error *err);
 
+/* profile.c: tells the caller's profile function of the step that has just run */
+void session_profile(session *s, const step *st, const eval_context *c, uint64_t begin_ns);
+
 /* feed.c: checks the tensors in s->feeds and makes the key; puts them into their slots */
 hst_status feed_check(session *s, hst_error *err);
 hst_status feed_inputs(session *s, hst_error *err);

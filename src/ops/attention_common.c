@@ -275,6 +275,18 @@ static void work(void *arg, const team_context *ctx) {
     attention_f32_part(j->a, ctx->worker, ctx->workers, j->scratch + ctx->worker * j->each);
 }
 
+/* Multiply-adds over the keys that are read, causal rows counted as if they saw all. */
+static uint64_t count_macs(const attention_f32 *a) {
+    uint64_t pairs = 0;
+    for (int64_t s = 0; s < a->sequences; s++) {
+        int64_t q = a->query_offset ? a->query_offset[s + 1] - a->query_offset[s] : a->queries;
+        int64_t k = a->key_offset ? a->key_offset[s + 1] - a->key_offset[s] : a->keys;
+        if (a->key_begin && a->key_end) k = a->key_end[s] - a->key_begin[s];
+        pairs += (uint64_t)q * (uint64_t)k;
+    }
+    return pairs * (uint64_t)a->heads * (uint64_t)(a->d + a->dv);
+}
+
 hst_status attention_run(eval_context *c, attention_f32 *a, hst_error *err) {
     if (a->sequences == 0 || a->heads == 0 || a->queries == 0 || a->dv == 0) return HST_STATUS_OK;
     const double macs =
@@ -288,6 +300,7 @@ hst_status attention_run(eval_context *c, attention_f32 *a, hst_error *err) {
         return error_no_memory(err, SIZE_MAX, "attention");
     HST_TRY(eval_scratch(c, bytes, &memory, err));
     job j = {a, memory, each};
+    c->macs += count_macs(a);
     team_run(c->team, workers, work, &j);
     return HST_STATUS_OK;
 }

@@ -76,6 +76,12 @@ static hst_status eval(eval_context *c, hst_error *err) {
     return HST_STATUS_OK;
 }
 
+static hst_status bind(bind_context *c, hst_error *err) {
+    HST_TRY(elementwise_bind(c, err));
+    if (c->run && c->n_in == 2) c->kernel = kernels_chosen(offsetof(kernels, bias_unary_f32))->name;
+    return HST_STATUS_OK;
+}
+
 // clang-format off
 static const op_case bias_cases[] = {
     {"f32", 0, "(f32[2,2]{0 -1 0.5 -2}, f32[2]{1 0}) -> (f32[2,2]{0.84134475 -0.15865525 1.39978918 -0.04550026})", 3e-7},
@@ -90,7 +96,7 @@ static const op_case fast_cases[] = {
 
 HST_OP(com_microsoft_BiasGelu) = {
     .name = "BiasGelu", .domain = "com.microsoft", .since = 1, .min_in = 2, .max_in = 2, .min_out = 1, .max_out = 1,
-    .infer = unary_infer, .eval = eval, .bind = elementwise_bind, .summary = "Gelu (erf) of a sum", .cases = bias_cases};
+    .infer = unary_infer, .eval = eval, .bind = bind, .summary = "Gelu (erf) of a sum", .cases = bias_cases};
 HST_OP(com_microsoft_FastGelu) = {
     .name = "FastGelu", .domain = "com.microsoft", .since = 1, .min_in = 1, .max_in = 2, .min_out = 1, .max_out = 1,
-    .infer = unary_infer, .eval = eval, .bind = elementwise_bind, .summary = "Gelu (tanh) of a sum", .cases = fast_cases};
+    .infer = unary_infer, .eval = eval, .bind = bind, .summary = "Gelu (tanh) of a sum", .cases = fast_cases};

@@ -138,7 +138,7 @@ static hst_status evaluate(interp *in, const node *n, const hst_tensor *const *i
     }
     evaluation e = {.in = in};
     eval_context c = {n,   inputs, n->n_in, out, n->n_out, in->options->team ? in->options->team : team_default(),
-                      &runtime, &e, in->padding};
+                      &runtime, &e, in->padding, .macs = 0};
     hst_status status = n->op->eval(&c, err);
     for (int i = 0; i < e.n_scratch; i++) memory_free(in->allocator, e.scratch[i], e.scratch_size[i]);
     for (int i = 0; i < n->n_out && status == HST_STATUS_OK; i++)

@@ -141,6 +141,7 @@ hst_status matmul_product_f32(eval_context *c, const matmul_product *p, const ma
         j.g.parameters = p->activation->parameter;
     }
     j.g.residual = p->residual;
+    c->macs += (uint64_t)s->batches * (uint64_t)s->m * (uint64_t)s->n * (uint64_t)s->k;
     return run_job(c, &j, err);
 }
 

@@ -204,6 +204,6 @@ static hst_status run_eval(const void *state, eval_context *c, hst_error *err) {
 hst_status norm_bind(bind_context *c, hst_error *err) {
     (void)err;
     c->run = run_eval;
-    c->kernel = "norm_f32";
+    c->kernel = kernels_chosen(offsetof(kernels, norm_f32))->name;
     return HST_STATUS_OK;
 }

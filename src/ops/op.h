@@ -89,6 +89,7 @@ struct eval_context {
     const eval_runtime *runtime;
     void *owner; /* the runtime's own */
     bool padding; /* an output shows padding rows, and the session computes them: PackPlan keeps every row */
+    uint64_t macs; /* multiply-adds of this evaluation, added up by what multiplies matrices: for profiles */
 };
 
 /* Input i or NULL; and the same as an error: "input 'axes' is missing". */

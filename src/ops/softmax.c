@@ -119,7 +119,7 @@ static hst_status bind(bind_context *c, hst_error *err) {
     (void)err;
     if (c->in[0].dtype == HST_DTYPE_F32) {
         c->run = run;
-        c->kernel = "softmax_f32";
+        c->kernel = kernels_chosen(offsetof(kernels, softmax_f32))->name;
     } else {
         c->why = "only f32 has a vector kernel";
     }
