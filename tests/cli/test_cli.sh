@@ -109,7 +109,7 @@ expect "explain, the sum" 0 "of it is reached" "$hasten" explain --size 6,9 --ru
 expect "explain, not run" 0 "sequence, 1" "$hasten" explain --size none "$model"
 expect "explain --json" 0 '"limit_ms"' "$hasten" explain --size 1x8 --runs 1 --json "$model"
 expect "explain nothing" 2 "needs one model" "$hasten" explain
-expect "explain, wrong size" 2 "no size such as" "$hasten" explain --size 8 "$model"
+expect "explain, wrong size" 2 "no size such as" "$hasten" explain --size 8x "$model"
 expect "chosen kernels at a level" 0 'softmax_f32__ref .*yes *yes' env HST_CPU=scalar "$hasten" list kernels
 expect "a full disk" 1 "could not be written" sh -c "'$hasten' list ops >/dev/full"
 
