@@ -17,6 +17,7 @@ typedef struct run_options {
     long long threads, batch_tokens, top_k, max_length;
     texts_format input;
     int table; /* -1: as the output is a terminal or not */
+    cli_load load;
 } run_options;
 
 typedef struct printer {
@@ -120,10 +121,12 @@ static int parse(int argc, char **argv, run_options *o) {
                                             {"input", 1, 0, INPUT},
                                             {"column", 1, 0, COLUMN},
                                             {"format", 1, 0, FORMAT},
+                                            CLI_LOAD_OPTIONS,
                                             {0}};
     static const char *const inputs[] = {"auto", "text", "jsonl", "csv"};
     opterr = 0;
     optind = 1;
+    cli_load_init(&o->load);
     for (int c; (c = getopt_long(argc, argv, "m:", options, NULL)) != -1;) {
         bool ok = true;
         switch (c) {
@@ -161,6 +164,10 @@ static int parse(int argc, char **argv, run_options *o) {
             o->table = optarg[0] == 't';
             break;
         default:
+            if (c >= CLI_LOAD_FIRST) {
+                ok = cli_load_option(&o->load, c, optarg);
+                break;
+            }
             return cli_usage("run", "'%s' is no option, or lacks its value", argv[optind - 1]);
         }
         if (!ok) return cli_usage("run", "'%s' is not a value of this option", optarg);
@@ -181,11 +188,11 @@ static int run(int argc, char **argv) {
 
     hst_error err = {0};
     hst_task *task;
-    hst_model_options model = HST_INIT(hst_model_options);
     hst_task_options options = HST_INIT(hst_task_options);
-    model.providers = &o.device;
-    model.provider_count = 1;
-    options.model = &model;
+    o.load.model.providers = &o.device;
+    o.load.model.provider_count = 1;
+    options.model = &o.load.model;
+    options.session = &o.load.session;
     options.batch_tokens = (size_t)o.batch_tokens;
     options.top_k = (int)o.top_k;
     options.max_length = (size_t)o.max_length;
@@ -213,6 +220,7 @@ HST_COMMAND(run) = {
             "      --task TASK      default: what the model's config says; `hasten list tasks`\n"
             "      --device NAME    cpu (default)\n"
             "      --threads N      default: what affinity mask and CPU quota allow\n"
+            "      --quantize int8  linear layers on 8-bit integers: faster, answers differ a little (default: none)\n"
             "      --batch-tokens N at most this many tokens a run (default: chosen)\n"
             "      --max-length N   cut texts to this many tokens\n"
             "      --top-k N|all    answers a text (default: the task's)\n"

@@ -49,9 +49,15 @@ void cli_load_init(cli_load *l) {
 }
 
 bool cli_load_option(cli_load *l, int code, const char *value) {
-    bool ok = code == CLI_LOAD_PADDED_ROWS && (strcmp(value, "zero") == 0 || strcmp(value, "compute") == 0);
-    if (ok) l->session.padded_rows = *value == 'z' ? HST_PADDED_ROWS_ZERO : HST_PADDED_ROWS_COMPUTE;
-    return ok;
+    if (code == CLI_LOAD_PADDED_ROWS) {
+        l->session.padded_rows = *value == 'z' ? HST_PADDED_ROWS_ZERO : HST_PADDED_ROWS_COMPUTE;
+        return strcmp(value, "zero") == 0 || strcmp(value, "compute") == 0;
+    }
+    if (code == CLI_LOAD_QUANTIZE) {
+        l->model.quantization = *value == 'i' ? HST_QUANTIZATION_INT8 : HST_QUANTIZATION_NONE;
+        return strcmp(value, "int8") == 0 || strcmp(value, "none") == 0;
+    }
+    return false;
 }
 
 static bool is_model(const char *folder) {

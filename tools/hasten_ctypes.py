@@ -17,7 +17,11 @@ class Error(C.Structure):
 
 
 class ModelOptions(C.Structure):  # as far as these scripts set them; `size` says so
-    _fields_ = [("size", C.c_size_t), ("allocator", C.c_void_p), ("flags", C.c_uint32), ("optimization", C.c_int)]
+    _fields_ = [("size", C.c_size_t), ("allocator", C.c_void_p), ("flags", C.c_uint32), ("optimization", C.c_int),
+                ("dimensions", C.c_void_p), ("dimension_count", C.c_size_t), ("providers", C.c_void_p),
+                ("provider_count", C.c_size_t), ("operators", C.c_void_p), ("operator_count", C.c_size_t),
+                ("external", C.c_void_p), ("external_user", C.c_void_p), ("explain", C.c_void_p),
+                ("explain_user", C.c_void_p), ("architecture", C.c_char_p), ("quantization", C.c_int)]
 
 
 class SessionOptions(C.Structure):
@@ -57,8 +61,8 @@ class Library:
     def threads(self, n):
         self.c.hst_threads_set(n)
 
-    def model(self, path, optimization=0, threads=0):
-        return Model(self, path, optimization, threads)
+    def model(self, path, optimization=0, threads=0, int8=False):
+        return Model(self, path, optimization, threads, int8)
 
     def tensor(self, array):
         array = np.asarray(array, order="C")  # ascontiguousarray would give a scalar a dimension
@@ -76,9 +80,9 @@ class Library:
 class Model:
     """A model with one session."""
 
-    def __init__(self, lib, path, optimization, threads):
+    def __init__(self, lib, path, optimization, threads, int8):
         self.lib, self.m, self.s, err = lib, C.c_void_p(), C.c_void_p(), Error()
-        options = ModelOptions(C.sizeof(ModelOptions), None, 0, optimization)
+        options = ModelOptions(size=C.sizeof(ModelOptions), optimization=optimization, quantization=int(int8))
         check(lib.c.hst_model_load(str(path).encode(), C.byref(options), C.byref(self.m), C.byref(err)), err)
         session = SessionOptions(C.sizeof(SessionOptions), None, 0, threads, 0)
         check(lib.c.hst_session_new(self.m, C.byref(session), C.byref(self.s), C.byref(err)), err)

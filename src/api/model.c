@@ -94,25 +94,9 @@ void hst_model_free(hst_model *m) {
     memory_free(&a, m, sizeof *m);
 }
 
-typedef struct listener {
-    const hst_model_options *options;
-    hst_model *model;
-} listener;
-
-/* Notes are a convenience: without memory there are fewer. */
-static void note(hst_model *m, const char *pass, const char *text) {
-    pass_note *more = arena_alloc_array(m->arena, (size_t)m->n_notes + 1, sizeof *more);
-    const char *did = arena_copy_string(m->arena, text, strlen(text));
-    if (!more || !did) return;
-    if (m->n_notes) memcpy(more, m->notes, (size_t)m->n_notes * sizeof *more);
-    more[m->n_notes++] = (pass_note){pass, did};
-    m->notes = more;
-}
-
 static void say(struct pass_report *r, const char *pass, const char *text) {
-    const listener *l = r->user;
-    note(l->model, pass, text);
-    if (l->options->explain) l->options->explain(l->options->explain_user, pass, text);
+    const hst_model_options *o = r->user;
+    if (o->explain) o->explain(o->explain_user, pass, text);
     log_write(LOG_DEBUG, "%s: %s", pass, text);
 }
 
@@ -134,14 +118,19 @@ static hst_status check_options(const hst_model_options *o, hst_error *err) {
                          o->optimization);
     if (o->flags & ~(HST_MAP_COPY | HST_MODEL_GRAPH_ONLY))
         return error_set(err, HST_STATUS_INVALID_ARGUMENT, "flags", "flags 0x%x are not known", (unsigned)o->flags);
+    if (o->quantization != HST_QUANTIZATION_NONE && o->quantization != HST_QUANTIZATION_INT8)
+        return error_set(err, HST_STATUS_INVALID_ARGUMENT, "quantization", "quantization %d is not known",
+                         (int)o->quantization);
+    if (o->quantization && o->optimization != OPTIMIZE_DEFAULT && o->optimization != OPTIMIZE_ALL)
+        return error_set(err, HST_STATUS_INVALID_ARGUMENT, "quantization",
+                         "quantization needs a rewritten graph: optimization 0 or 3, not %d", o->optimization);
     if ((o->dimension_count && !o->dimensions) || (o->operator_count && !o->operators))
         return error_set(err, HST_STATUS_INVALID_ARGUMENT, "hst_model_options", "a list is NULL but has a count");
     return check_providers(o, err);
 }
 
 static hst_status compile(hst_model *m, const hst_model_options *o, hst_error *err) {
-    listener l = {o, m};
-    pass_report report = {say, &l};
+    pass_report report = {say, (void *)(uintptr_t)o};
     if (o->operator_count) {
         HST_TRY(operators_make(m->arena, o->operators, o->operator_count, &m->model->operators, err));
         m->model->n_operators = (int)o->operator_count;
@@ -149,6 +138,7 @@ static hst_status compile(hst_model *m, const hst_model_options *o, hst_error *e
     for (size_t i = 0; i < o->dimension_count; i++)
         HST_TRY(optimize_fix_dimension(m->model, o->dimensions[i].name, o->dimensions[i].length, err));
     if (o->flags & HST_MODEL_GRAPH_ONLY) return HST_STATUS_OK;
+    if (o->quantization == HST_QUANTIZATION_INT8) m->model->quantization = MODEL_QUANTIZATION_INT8;
     HST_TRY(optimize_model(m->model, (optimize_level)o->optimization, &report, err));
     return engine_compile(m->model, &m->allocator, &m->engine, err);
 }

@@ -34,6 +34,8 @@ void matmul_weights_free(void *weights, const hst_allocator *a); /* NULL allowed
 /* The same matrix as a packed tensor of f32, for the kernel of this CPU; and back, [k,n] of the panels' type. */
 hst_status matmul_pack(const hst_tensor *b, bool transposed, const hst_allocator *a, hst_tensor **out, hst_error *err);
 hst_status matmul_unpack(const hst_tensor *packed, int64_t n, const hst_allocator *a, hst_tensor **out, hst_error *err);
+/* A linear layer's weights on 8 bits: a descriptor's `quantize`. */
+hst_status matmul_quantize(quantize_context *c, hst_error *err);
 /* True where dims, a tensor's or a type's, can be packed weights of n columns. */
 bool matmul_is_packed(int rank, const int64_t *dim, int64_t n);
 /* A dense matrix in memory as the kernels' operand. */
@@ -46,6 +48,9 @@ typedef struct matmul_activation {
     float parameter[2];
 } matmul_activation;
 const matmul_activation *matmul_activation_find(const char *name); /* NULL: unknown */
+/* The node's attribute "activation"; UNSUPPORTED where it is not known. */
+hst_status matmul_activation_of(const node *n, const matmul_activation **out, hst_error *err);
+value *matmul_activation_expand(expansion *e, const matmul_activation *a, value *x);
 
 /* A product C = act(alpha * A' B' + bias) + residual over batches, as numpy.matmul. */
 typedef struct matmul_product {

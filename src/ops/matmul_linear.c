@@ -8,13 +8,6 @@
 
 #include "ops/matmul.h"
 
-static hst_status find_activation(const node *n, const matmul_activation **out, hst_error *err) {
-    const char *name = node_string(n, "activation", "");
-    *out = matmul_activation_find(name);
-    return *out ? HST_STATUS_OK
-                : node_error(n, err, HST_STATUS_UNSUPPORTED, "activation '%s' is not one of the known", name);
-}
-
 /* Columns of packed weights; -1: they are not packed. */
 static int64_t packed_columns(const node *n) {
     return node_int(n, "columns", -1);
@@ -39,7 +32,7 @@ static hst_status infer(infer_context *c, hst_error *err) {
     const type *x = infer_in(c, 0), *w = infer_in(c, 1);
     type swapped = *w;
     const matmul_activation *activation;
-    HST_TRY(find_activation(c->node, &activation, err));
+    HST_TRY(matmul_activation_of(c->node, &activation, err));
     c->out[0].dtype = HST_DTYPE_F32;
     if (node_attribute(c->node, "columns")) {
         HST_TRY(infer_packed(c, &swapped, err));
@@ -55,27 +48,6 @@ static hst_status infer(infer_context *c, hst_error *err) {
 }
 
 /* ---- the expansion ---- */
-
-static value *activation_nodes(expansion *e, const matmul_activation *a, value *x) {
-    const hst_dtype f = HST_DTYPE_F32;
-    if (a->function == UNARY_RELU) return expand_unary(e, "Relu", x);
-    if (a->function == UNARY_TANH) return expand_unary(e, "Tanh", x);
-    if (a->function == UNARY_SIGMOID) return expand_unary(e, "Sigmoid", x);
-    if (a->function == UNARY_SWISH) {
-        value *in = a->parameter[0] == 1 ? x : expand_binary(e, "Mul", x, expand_scalar(e, f, (double)a->parameter[0]));
-        return expand_binary(e, "Mul", x, expand_unary(e, "Sigmoid", in));
-    }
-    value *inner;
-    if (a->function == UNARY_GELU) {
-        inner = expand_unary(e, "Erf", expand_binary(e, "Div", x, expand_scalar(e, f, 1.4142135623730951)));
-    } else {
-        value *cube = expand_binary(e, "Mul", expand_binary(e, "Mul", x, x), x);
-        value *sum = expand_binary(e, "Add", x, expand_binary(e, "Mul", cube, expand_scalar(e, f, 0.044715)));
-        inner = expand_unary(e, "Tanh", expand_binary(e, "Mul", sum, expand_scalar(e, f, 0.7978845608028654)));
-    }
-    value *factor = expand_binary(e, "Add", inner, expand_scalar(e, f, 1));
-    return expand_binary(e, "Mul", expand_binary(e, "Mul", x, factor), expand_scalar(e, f, 0.5));
-}
 
 /* Packed weights as a matrix [K, N]: at once where they are known, else by nodes. */
 static value *unpacked(expansion *e, value *w) {
@@ -96,7 +68,7 @@ static value *unpacked(expansion *e, value *w) {
 static hst_status expand(const node *n, graph *g, value *const *in, value **out, hst_error *err) {
     expansion e = {n, g, HST_STATUS_OK, err};
     const matmul_activation *activation;
-    HST_TRY(find_activation(n, &activation, err));
+    HST_TRY(matmul_activation_of(n, &activation, err));
     const float alpha = node_float(n, "alpha", 1);
     const bool packed = node_attribute(n, "columns") != NULL;
     const hst_dtype dtype = in[1]->type.dtype;
@@ -106,7 +78,7 @@ static hst_status expand(const node *n, graph *g, value *const *in, value **out,
     value *y = expand_binary(&e, "MatMul", in[0], w);
     if (alpha != 1) y = expand_binary(&e, "Mul", y, expand_scalar(&e, HST_DTYPE_F32, (double)alpha));
     if (n->n_in > 2 && in[2]) y = expand_binary(&e, "Add", y, in[2]);
-    if (activation->function != UNARY_COPY) y = activation_nodes(&e, activation, y);
+    y = matmul_activation_expand(&e, activation, y);
     if (n->n_in > 3 && in[3]) y = expand_binary(&e, "Add", y, in[3]);
     out[0] = y;
     return expansion_done(&e);
@@ -125,7 +97,7 @@ static hst_status run(const void *state, eval_context *c, hst_error *err) {
                         .alpha = node_float(c->node, "alpha", 1)};
     matmul_shape s;
     hst_tensor *y;
-    HST_TRY(find_activation(c->node, &p.activation, err));
+    HST_TRY(matmul_activation_of(c->node, &p.activation, err));
     if (node_attribute(c->node,
                        "columns")) { /* bound, so they are weights->data: of the matrix only the shape is read */
         matrix.rank = 2;
@@ -209,6 +181,7 @@ HST_OP(hasten_Linear) = {.name = "Linear",
                          .max_out = 1,
                          .infer = infer,
                          .bind = bind,
+                         .quantize = matmul_quantize,
                          .expand = expand,
                          .pack = pack,
                          .summary = "linear layer with bias, activation and residual",

@@ -12,24 +12,6 @@ bool matmul_is_f32(hst_dtype d) {
     return d == HST_DTYPE_F32 || d == HST_DTYPE_F16 || d == HST_DTYPE_BF16;
 }
 
-/* ---- activations ---- */
-
-const matmul_activation *matmul_activation_find(const char *name) {
-    static const matmul_activation known[] = {
-        {"", UNARY_COPY, {0}},
-        {"Relu", UNARY_RELU, {0}},
-        {"Gelu", UNARY_GELU, {0}},
-        {"GeluTanh", UNARY_GELU_TANH, {0}},
-        {"QuickGelu", UNARY_SWISH, {1.702f}},
-        {"Silu", UNARY_SWISH, {1}},
-        {"Tanh", UNARY_TANH, {0}},
-        {"Sigmoid", UNARY_SIGMOID, {0}},
-    };
-    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
-        if (!strcmp(known[i].name, name)) return &known[i];
-    return NULL;
-}
-
 /* ---- f32 ---- */
 
 /* NULL: no memory, err is set. */
@@ -77,13 +59,12 @@ static hst_status left_operand(eval_context *c, const matmul_product *p, const m
 typedef struct job {
     gemm_f32 g;
     float *scratch;
-    int64_t parts, each; /* floats of a worker's scratch */
+    int64_t each; /* floats of a worker's scratch */
 } job;
 
 static void work(void *arg, const team_context *ctx) {
     const job *j = arg;
-    for (int64_t part; (part = team_next(ctx, 0, j->parts)) >= 0;)
-        gemm_f32_part(&j->g, part, j->parts, j->scratch + ctx->worker * j->each);
+    gemm_f32_part(&j->g, ctx->worker, ctx->workers, j->scratch + ctx->worker * j->each);
 }
 
 static hst_status run_job(eval_context *c, job *j, hst_error *err) {
@@ -95,7 +76,6 @@ static hst_status run_job(eval_context *c, job *j, hst_error *err) {
     j->each = (gemm_f32_scratch(&j->g) + 15) / 16 * 16;
     if (j->each && !(j->scratch = scratch_array(c, (size_t)workers * (size_t)j->each, sizeof(float), err)))
         return HST_STATUS_NO_MEMORY;
-    j->parts = gemm_f32_parts(&j->g, workers);
     team_run(c->team, workers, work, j);
     return HST_STATUS_OK;
 }
@@ -141,7 +121,6 @@ hst_status matmul_product_f32(eval_context *c, const matmul_product *p, const ma
         j.g.parameters = p->activation->parameter;
     }
     j.g.residual = p->residual;
-    c->macs += (uint64_t)s->batches * (uint64_t)s->m * (uint64_t)s->n * (uint64_t)s->k;
     return run_job(c, &j, err);
 }
 

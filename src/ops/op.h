@@ -41,7 +41,6 @@ void infer_subgraph_input(graph *g, int i, const type *t);
 /* Turns a negative axis; BAD_SHAPE "axis -3 out of range for rank 2". */
 hst_status axis_normalize(const node *n, int64_t axis, int rank, int *out, hst_error *err);
 
-#define MASK_HIDES (-10000.0f) /* a mask value at or below it hides a key for good */
 #define CONTENT_MOST 64 /* elements of a content that infer functions look at */
 /* Input i's content, where known, is the output's content too (Cast, Identity, Reshape …). */
 void infer_pass_content(infer_context *c, int i, int out);
@@ -88,8 +87,6 @@ struct eval_context {
     team *team; /* for team_run */
     const eval_runtime *runtime;
     void *owner; /* the runtime's own */
-    bool padding; /* an output shows padding rows, and the session computes them: PackPlan keeps every row */
-    uint64_t macs; /* multiply-adds of this evaluation, added up by what multiplies matrices: for profiles */
 };
 
 /* Input i or NULL; and the same as an error: "input 'axes' is missing". */
@@ -158,6 +155,16 @@ typedef struct pack_context {
     const char *unset; /* … and one that is no more, or NULL */
 } pack_context;
 
+/* Called where quantisation was asked for (the pass "quantize"). An operator that can be replaced by hasten.QuantizedLinear
+ * gives its weights in that form, or leaves `weights` NULL. */
+typedef struct quantize_context {
+    const node *node; /* types known */
+    const hst_allocator *allocator;
+    /* results */
+    hst_tensor *weights, *scale; /* inputs 1 and 2 of QuantizedLinear; tensor_free */
+    float error;                 /* norm of what rounding the weights loses, relative to theirs; NaN: not finite */
+} quantize_context;
+
 /* ---- expansions (expansion.c) ----
  * Building a fused operator's meaning from standard nodes. The first failure makes every later call give NULL; the end,
  * expansion_done, reports it. */
@@ -207,6 +214,7 @@ typedef struct op {
      * output that n has. eval may then be NULL: the interpreter runs the expansion. */
     hst_status (*expand)(const node *n, graph *g, value *const *in, value **out, hst_error *err);
     hst_status (*pack)(pack_context *c, hst_error *err); /* may be NULL */
+    hst_status (*quantize)(quantize_context *c, hst_error *err); /* may be NULL */
     bool nondeterministic; /* random: never folded */
     const char *summary;   /* one line for `hasten list ops` */
     const char *gaps;      /* what the standard allows and this does not do, or NULL */

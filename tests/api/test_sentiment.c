@@ -64,12 +64,13 @@ static void free_batch(batch *b) {
     for (int i = 0; i < 2; i++) hst_tensor_free(b->in[i]);
 }
 
-static hst_model *open_model(const hst_allocator *a, int optimization) {
+static hst_model *open_model(const hst_allocator *a, int optimization, hst_quantization quantization) {
     hst_model_options o = HST_INIT(hst_model_options);
     hst_model *m = NULL;
     hst_error err = {0};
     o.allocator = a;
     o.optimization = optimization;
+    o.quantization = quantization;
     assert_int_equal(hst_model_load(MODEL, &o, &m, &err), HST_STATUS_OK);
     return m;
 }
@@ -87,7 +88,7 @@ static void test_levels(void **state) {
     float logits[3][6];
     batch b = make_batch(3, 12);
     for (int level = 1; level <= 3; level++) {
-        hst_model *m = open_model(NULL, level);
+        hst_model *m = open_model(NULL, level, HST_QUANTIZATION_NONE);
         hst_session *s;
         hst_error err = {0};
         assert_int_equal(hst_session_new(m, NULL, &s, &err), HST_STATUS_OK);
@@ -103,9 +104,8 @@ static void test_levels(void **state) {
     free_batch(&b);
 }
 
-static void test_no_allocation(void **state) {
-    (void)state;
-    hst_model *m = open_model(NULL, 0);
+static void check_no_allocation(hst_quantization q) {
+    hst_model *m = open_model(NULL, 0, q);
     hst_session *s;
     hst_error err = {0};
     float logits[6];
@@ -119,6 +119,46 @@ static void test_no_allocation(void **state) {
     for (int i = 0; i < 2; i++) free_batch(&b[i]);
     hst_session_free(s);
     hst_model_free(m);
+}
+
+static void test_no_allocation(void **state) {
+    (void)state;
+    check_no_allocation(HST_QUANTIZATION_NONE);
+    check_no_allocation(HST_QUANTIZATION_INT8);
+}
+
+/* On 8-bit integers: near the answers in f32, the same bits alone and in a batch with padding. */
+static void test_int8(void **state) {
+    (void)state;
+    float alone[2], logits[2][6];
+    batch b = make_batch(3, 20), one = make_batch(1, 20);
+    hst_error err = {0};
+    for (int q = 0; q < 2; q++) {
+        hst_model *m = open_model(NULL, 0, (hst_quantization)q);
+        hst_session *s;
+        assert_int_equal(hst_session_new(m, NULL, &s, &err), HST_STATUS_OK);
+        assert_int_equal(run(s, &b, logits[q], 6, &err), HST_STATUS_OK);
+        assert_int_equal(run(s, &one, alone, 2, &err), HST_STATUS_OK);
+        assert_memory_equal(alone, logits[q], sizeof alone);
+        hst_session_free(s);
+        hst_model_free(m);
+    }
+    float most = 0;
+    for (int i = 0; i < 6; i++) {
+        const float d = logits[0][i] > logits[1][i] ? logits[0][i] - logits[1][i] : logits[1][i] - logits[0][i];
+        most = d > most ? d : most;
+    }
+    assert_true(most > 0 && most < 0.3f);
+    free_batch(&b);
+    free_batch(&one);
+    hst_model_options o = HST_INIT(hst_model_options);
+    hst_model *m = NULL;
+    o.quantization = HST_QUANTIZATION_INT8;
+    o.optimization = 2;
+    assert_int_equal(hst_model_load(MODEL, &o, &m, &err), HST_STATUS_INVALID_ARGUMENT);
+    o.optimization = 0;
+    o.quantization = (hst_quantization)9;
+    assert_int_equal(hst_model_load(MODEL, &o, &m, &err), HST_STATUS_INVALID_ARGUMENT);
 }
 
 typedef struct worker {
@@ -144,7 +184,7 @@ static void *work(void *arg) {
 
 static void test_threads(void **state) {
     (void)state;
-    hst_model *m = open_model(NULL, 0);
+    hst_model *m = open_model(NULL, 0, HST_QUANTIZATION_NONE);
     worker w[3] = {{.model = m}, {.model = m}, {.model = m, .threads = 1}};
     pthread_t t[2];
     for (int i = 0; i < 2; i++) assert_int_equal(pthread_create(&t[i], NULL, work, &w[i]), 0);
@@ -167,7 +207,7 @@ static void test_failures(void **state) {
     hst_allocator a = counting_allocator(&c);
     hst_error err = {0};
     float logits[4], want[4];
-    hst_model *m = open_model(&a, 0);
+    hst_model *m = open_model(&a, 0, HST_QUANTIZATION_NONE);
     hst_session *s;
     assert_int_equal(hst_session_new(m, NULL, &s, &err), HST_STATUS_OK);
     assert_int_equal(run(s, &b, want, 4, &err), HST_STATUS_OK);
@@ -198,6 +238,7 @@ static void test_failures(void **state) {
     for (long n = 1; failed; n += n < 40 ? 1 : 61) {
         hst_model_options o = HST_INIT(hst_model_options);
         o.allocator = &a;
+        o.quantization = n % 2 ? HST_QUANTIZATION_INT8 : HST_QUANTIZATION_NONE;
         c.fail_at = n;
         m = NULL;
         hst_status status = hst_model_load(MODEL, &o, &m, &err);
@@ -210,7 +251,7 @@ static void test_failures(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_levels), cmocka_unit_test(test_no_allocation),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_levels), cmocka_unit_test(test_no_allocation), cmocka_unit_test(test_int8),
                                        cmocka_unit_test(test_threads), cmocka_unit_test(test_failures)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

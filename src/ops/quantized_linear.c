@@ -1,0 +1,228 @@
+/* hasten QuantizedLinear: y = act(round7(x) round8(w) + bias) + residual, a linear layer on 8-bit integers.
+ *   x [..., K] f32   w s8 [panels, bytes], packed as kernels/gemm_s8 says   w_scale [N] f32   bias [N]
+ *   residual [..., N]   ->   y [..., N] f32
+ * Each row of x is quantised by itself to 127 levels with a scale and a zero point of its own, so that the answer for a
+ * row does not depend on what stands beside it. Sums are exact; activation is as in hasten.Linear. Attribute
+ * weight_error, for people: ‖w − round8(w)‖ / ‖w‖ of the layer. */
+#include <string.h>
+
+#include "base/checked.h"
+#include "ops/matmul.h"
+
+enum { MACS_PER_WORKER = 1 << 16 }; /* waking a worker costs about as much as this */
+
+/* ---- shapes ---- */
+
+/* Whether w can be the packed form of [k, n] (k -1: not known). */
+static hst_status check_weights(const node *n, int rank, const dim *w, int64_t k, int64_t columns, hst_error *err) {
+    if (rank != 2 || columns <= 0 || w[0] != gemm_s8_panels(columns) || w[1] < GEMM_S8_HEAD ||
+        (w[1] - GEMM_S8_HEAD) % GEMM_S8_BLOCK)
+        return node_error(n, err, HST_STATUS_BAD_SHAPE, "weights are no packed panels of %lld columns",
+                          (long long)columns);
+    if (k >= 0 && (k > GEMM_S8_K_MAX || w[1] != gemm_s8_panel_bytes(k)))
+        return node_error(n, err, HST_STATUS_BAD_SHAPE, "weights are packed for %lld rows, x has %lld columns",
+                          (long long)((w[1] - GEMM_S8_HEAD) / GEMM_S8_BLOCK * GEMM_S8_K), (long long)k);
+    return HST_STATUS_OK;
+}
+
+static hst_status infer(infer_context *c, hst_error *err) {
+    const type *x = infer_in(c, 0), *w = infer_in(c, 1), *scale = infer_in(c, 2);
+    const matmul_activation *activation;
+    HST_TRY(matmul_activation_of(c->node, &activation, err));
+    c->out[0].dtype = HST_DTYPE_F32;
+    if (x->rank == 0 || (scale->rank >= 0 && scale->rank != 1))
+        return node_error(c->node, err, HST_STATUS_BAD_SHAPE, "x has no columns, or the scales are no vector");
+    if (x->rank < 0) return HST_STATUS_OK;
+    const dim k = x->dim[x->rank - 1], n = scale->rank == 1 ? scale->dim[0] : dim_symbol(c->model, "");
+    if (w->rank >= 0 && !dim_is_symbol(n) && w->rank == 2 && !dim_is_symbol(w->dim[0]) && !dim_is_symbol(w->dim[1]))
+        HST_TRY(check_weights(c->node, w->rank, w->dim, dim_is_symbol(k) ? -1 : k, n, err));
+    c->out[0].rank = x->rank;
+    memcpy(c->out[0].dim, x->dim, (size_t)x->rank * sizeof x->dim[0]);
+    c->out[0].dim[x->rank - 1] = n;
+    return HST_STATUS_OK;
+}
+
+/* ---- the expansion ---- */
+
+static value *slice(expansion *e, value *x, int64_t axis, int64_t begin, int64_t end) {
+    value *in[4] = {x, expand_ints(e, &begin, 1), expand_ints(e, &end, 1), expand_ints(e, &axis, 1)};
+    return expand_node(e, "Slice", in, 4);
+}
+
+/* The packed weights as s8 [k, n]. */
+static value *unpacked(expansion *e, value *w, int64_t k, int64_t n) {
+    const int64_t panels = gemm_s8_panels(n), blocks = gemm_s8_blocks(k);
+    w = slice(e, w, 1, GEMM_S8_HEAD, INT64_MAX);
+    w = expand_reshape(e, w, (int64_t[]){panels, blocks, GEMM_S8_BLOCK / 64, 64}, 4);
+    w = slice(e, w, 2, 1, INT64_MAX);
+    w = expand_reshape(e, w, (int64_t[]){panels, blocks, GEMM_S8_STEPS, GEMM_S8_NR, 4}, 5);
+    w = expand_transpose(e, w, (int64_t[]){1, 2, 4, 0, 3}, 5);
+    w = expand_reshape(e, w, (int64_t[]){blocks * GEMM_S8_K, panels * GEMM_S8_NR}, 2);
+    return slice(e, slice(e, w, 0, 0, k), 1, 0, n);
+}
+
+static value *reduced(expansion *e, const char *op_type, const char *with, value *x) {
+    value *axis = expand_ints(e, (int64_t[]){-1}, 1);
+    return expand_binary(e, with, expand_binary(e, op_type, x, axis), expand_scalar(e, HST_DTYPE_F32, 0));
+}
+
+/* q − zero of kernels/gemm_s8 as s8, and the scale of each row. */
+static value *quantised(expansion *e, value *x, value **scale) {
+    const hst_dtype f = HST_DTYPE_F32;
+    value *low = reduced(e, "ReduceMin", "Min", x), *high = reduced(e, "ReduceMax", "Max", x);
+    value *range = expand_binary(e, "Sub", high, low), *levels = expand_scalar(e, f, 126);
+    value *rest = expand_binary(e, "Sub", range, range); /* NaN where the row is not finite */
+    *scale = expand_binary(e, "Add", expand_binary(e, "Div", range, levels), rest);
+    value *some = expand_binary(e, "GreaterOrEqual", range, expand_scalar(e, f, (double)1e-30f));
+    value *zero = expand_scalar(e, f, 0);
+    value *inv = expand_node(e, "Where", (value *const[]){some, expand_binary(e, "Div", levels, range), zero}, 3);
+    value *z = expand_unary(e, "Round", expand_binary(e, "Mul", expand_unary(e, "Neg", low), inv));
+    value *q = expand_binary(e, "Add", expand_unary(e, "Round", expand_binary(e, "Mul", x, inv)), z);
+    q = expand_binary(e, "Min", expand_binary(e, "Max", q, zero), levels);
+    return expand_cast(e, expand_binary(e, "Sub", q, z), HST_DTYPE_S8);
+}
+
+static hst_status expand(const node *n, graph *g, value *const *in, value **out, hst_error *err) {
+    expansion e = {n, g, HST_STATUS_OK, err};
+    const matmul_activation *activation;
+    const type *x = &in[0]->type, *w = &in[1]->type, *w_scale = &in[2]->type;
+    HST_TRY(matmul_activation_of(n, &activation, err));
+    if (x->rank < 1 || dim_is_symbol(x->dim[x->rank - 1]) || w_scale->rank != 1 || dim_is_symbol(w_scale->dim[0]))
+        return node_error(n, err, HST_STATUS_UNSUPPORTED, "cannot be expanded before its sizes are known");
+    const int64_t k = x->dim[x->rank - 1], columns = w_scale->dim[0];
+    HST_TRY(check_weights(n, w->rank, w->dim, k, columns, err));
+    value *scale, *q = quantised(&e, in[0], &scale);
+    value *sums = expand_binary(&e, "MatMulInteger", q, unpacked(&e, in[1], k, columns));
+    value *y = expand_binary(&e, "Mul", expand_cast(&e, sums, HST_DTYPE_F32), expand_binary(&e, "Mul", scale, in[2]));
+    if (n->n_in > 3 && in[3]) y = expand_binary(&e, "Add", y, in[3]);
+    y = matmul_activation_expand(&e, activation, y);
+    if (n->n_in > 4 && in[4]) y = expand_binary(&e, "Add", y, in[4]);
+    out[0] = y;
+    return expansion_done(&e);
+}
+
+/* ---- the fast path ---- */
+
+typedef struct job {
+    gemm_s8 g;
+    const float *x;
+    gemm_s8_quantize_fn *quantize;
+} job;
+
+static void quantize_rows(const job *j, int64_t begin, int64_t end) {
+    const int64_t width = gemm_s8_blocks(j->g.k) * GEMM_S8_K;
+    j->quantize(end - begin, j->g.k, j->x + begin * j->g.k, j->g.k, (uint8_t *)(uintptr_t)j->g.a + begin * width, width,
+                (int32_t *)(uintptr_t)j->g.zero + begin, (float *)(uintptr_t)j->g.scale + begin);
+}
+
+static void work(void *arg, const team_context *ctx) {
+    const job *j = arg;
+    const gemm_s8_share share = gemm_s8_split(&j->g, ctx->worker, ctx->workers);
+    if (share.own_rows) {
+        quantize_rows(j, share.row, share.row_end);
+    } else {
+        int64_t begin, end;
+        team_split(j->g.m, 1, ctx, &begin, &end);
+        quantize_rows(j, begin, end);
+        team_barrier(ctx);
+    }
+    gemm_s8_part(&j->g, &share);
+}
+
+static hst_status scratch_array(eval_context *c, int64_t count, size_t size, void *to, hst_error *err) {
+    size_t bytes;
+    void *memory;
+    if (!size_mul((size_t)count, size, &bytes)) return error_no_memory(err, SIZE_MAX, "quantised rows");
+    HST_TRY(eval_scratch(c, bytes, &memory, err));
+    memcpy(to, &memory, sizeof memory);
+    return HST_STATUS_OK;
+}
+
+static hst_status run_job(eval_context *c, job *j, hst_error *err) {
+    gemm_s8 *g = &j->g;
+    const double macs = (double)g->m * (double)g->n * (double)g->k;
+    int workers = team_size(c->team);
+    if (macs / MACS_PER_WORKER < workers) workers = macs < MACS_PER_WORKER ? 1 : (int)(macs / MACS_PER_WORKER);
+    HST_TRY(scratch_array(c, g->m, (size_t)(gemm_s8_blocks(g->k) * GEMM_S8_K), &g->a, err));
+    HST_TRY(scratch_array(c, g->m, sizeof(int32_t), &g->zero, err));
+    HST_TRY(scratch_array(c, g->m, sizeof(float), &g->scale, err));
+    j->quantize = kernels_get()->gemm_s8_quantize;
+    team_run(c->team, workers, work, j);
+    return HST_STATUS_OK;
+}
+
+static bool is_vector(const hst_tensor *t, int64_t n) {
+    return t->dtype == HST_DTYPE_F32 && t->rank == 1 && t->dim[0] == n;
+}
+
+static hst_status check_inputs(const eval_context *c, hst_error *err) {
+    const hst_tensor *x = eval_in(c, 0), *w = eval_in(c, 1), *scale = eval_in(c, 2), *bias = eval_in(c, 3);
+    if (x->dtype != HST_DTYPE_F32 || x->rank < 1 || w->dtype != HST_DTYPE_S8 || scale->rank != 1)
+        return node_error(c->node, err, HST_STATUS_BAD_SHAPE, "x is %s of rank %d, the weights are %s",
+                          dtype_name(x->dtype), x->rank, dtype_name(w->dtype));
+    HST_TRY(check_weights(c->node, w->rank, w->dim, x->dim[x->rank - 1], scale->dim[0], err));
+    if (!is_vector(scale, scale->dim[0]) || (bias && !is_vector(bias, scale->dim[0])))
+        return node_error(c->node, err, HST_STATUS_BAD_SHAPE, "scales and bias must be f32[%lld]",
+                          (long long)scale->dim[0]);
+    return HST_STATUS_OK;
+}
+
+static hst_status run(const void *state, eval_context *c, hst_error *err) {
+    const hst_tensor *x = eval_in(c, 0), *bias = eval_in(c, 3), *residual = eval_in(c, 4);
+    const matmul_activation *activation;
+    int64_t dims[HST_RANK_MAX];
+    hst_tensor *y;
+    (void)state;
+    HST_TRY(matmul_activation_of(c->node, &activation, err));
+    HST_TRY(check_inputs(c, err));
+    const int64_t n = eval_in(c, 2)->dim[0];
+    memcpy(dims, x->dim, sizeof dims);
+    dims[x->rank - 1] = n;
+    if (residual && (residual->dtype != HST_DTYPE_F32 || residual->rank != x->rank ||
+                     memcmp(residual->dim, dims, (size_t)x->rank * sizeof dims[0])))
+        return node_error(c->node, err, HST_STATUS_BAD_SHAPE, "the residual must have the result's shape");
+    HST_TRY(eval_output(c, 0, HST_DTYPE_F32, x->rank, dims, &y, err));
+    job j = {.g = {.family = kernels_get()->gemm_s8(), .m = 1, .n = n, .k = x->dim[x->rank - 1], .ldc = n, .ldr = n}};
+    for (int i = 0; i + 1 < x->rank; i++) j.g.m *= x->dim[i];
+    if (j.g.m == 0) return HST_STATUS_OK;
+    HST_TRY(matmul_as_f32(c, x, &j.x, err));
+    HST_TRY(matmul_as_f32(c, eval_in(c, 2), &j.g.w_scale, err));
+    if (bias) HST_TRY(matmul_as_f32(c, bias, &j.g.bias, err));
+    if (residual) HST_TRY(matmul_as_f32(c, residual, &j.g.residual, err));
+    if (activation->function != UNARY_COPY) {
+        j.g.activate = kernels_get()->unary_f32;
+        j.g.function = activation->function;
+        j.g.parameters = activation->parameter;
+    }
+    j.g.packed = eval_in(c, 1)->data;
+    j.g.c = y->data;
+    return run_job(c, &j, err);
+}
+
+static hst_status bind(bind_context *c, hst_error *err) {
+    (void)err;
+    c->run = run;
+    c->kernel = kernels_get()->gemm_s8()->name;
+    return HST_STATUS_OK;
+}
+
+// clang-format off
+static const op_case cases[] = {
+    {"no weights", 0, "(f32[2,3]{1 2 3 -4 0 1}, s8[1,640]{0}, f32[2]{1 2}, f32[2]{5 -6}) -> (f32[2,2]{5 -6 5 -6})", 0},
+    {"residual, activation", 0, "(f32[1,3]{1 2 3}, s8[1,640]{0}, f32[2]{1 2}, f32[2]{5 -6}, f32[1,2]{1 2}; activation=\"Relu\") -> (f32[1,2]{6 2})", 0},
+    {"no rows", 0, "(f32[0,3]{}, s8[1,640]{0}, f32[2]{1 2}) -> (f32[0,2]{})", 0},
+    {NULL, 0, NULL, 0}};
+// clang-format on
+
+HST_OP(hasten_QuantizedLinear) = {.name = "QuantizedLinear",
+                                  .domain = "hasten",
+                                  .since = 1,
+                                  .min_in = 3,
+                                  .max_in = 5,
+                                  .min_out = 1,
+                                  .max_out = 1,
+                                  .infer = infer,
+                                  .bind = bind,
+                                  .expand = expand,
+                                  .summary = "linear layer on 8-bit integers, rows quantised one by one",
+                                  .cases = cases};
