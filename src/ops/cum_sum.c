@@ -1,5 +1,5 @@
-/* CumSum: x [d0, …, D, …], axis [] -> running sums along the axis, x's shape. exclusive: without the element itself;
- * reverse: from the end. Sums in that order: f32 (f16 and bf16 are summed in f32, each result rounded once), f64, s64
+/* CumSum, CumProd: x [d0, …, D, …], axis [] -> running sums or products along the axis, x's shape. exclusive: without
+ * the element itself; reverse: from the end. Computed in that order: f32 (f16 and bf16 in f32, each result rounded once), f64, s64
  * that wraps. */
 #include "ops/op.h"
 #include "tensor/convert.h"
@@ -12,33 +12,33 @@ static hst_status infer(infer_context *c, hst_error *err) {
 
 typedef struct line {
     int64_t first, step, n; /* elements first, first + step, … in order of summation */
-    bool exclusive;
+    bool exclusive, product;
 } line;
 
 static void sum_f32(const hst_tensor *x, hst_tensor *y, const line *l) {
-    float sum = 0;
+    float sum = l->product;
     for (int64_t i = 0, at = l->first; i < l->n; i++, at += l->step) {
         float v, next;
         convert_to_f32(x->dtype, x->data, at, &v, 1);
-        next = sum + v;
+        next = l->product ? sum * v : sum + v;
         convert_from_f32(y->dtype, l->exclusive ? &sum : &next, y->data, at, 1);
         sum = next;
     }
 }
 
 static void sum_f64(const hst_tensor *x, hst_tensor *y, const line *l) {
-    double sum = 0;
+    double sum = l->product;
     for (int64_t i = 0, at = l->first; i < l->n; i++, at += l->step) {
-        double next = sum + tensor_get_f64(x, at);
+        double v = tensor_get_f64(x, at), next = l->product ? sum * v : sum + v;
         tensor_set_f64(y, at, l->exclusive ? sum : next);
         sum = next;
     }
 }
 
 static void sum_s64(const hst_tensor *x, hst_tensor *y, const line *l) {
-    uint64_t sum = 0;
+    uint64_t sum = l->product;
     for (int64_t i = 0, at = l->first; i < l->n; i++, at += l->step) {
-        uint64_t next = sum + (uint64_t)tensor_get_s64(x, at);
+        uint64_t v = (uint64_t)tensor_get_s64(x, at), next = l->product ? sum * v : sum + v;
         tensor_set_s64(y, at, (int64_t)(l->exclusive ? sum : next));
         sum = next;
     }
@@ -59,7 +59,8 @@ static hst_status eval(eval_context *c, hst_error *err) {
     if (tensor_count(x) == 0) return HST_STATUS_OK;
     for (int i = 0; i < axis; i++) outer *= x->dim[i];
     for (int i = axis + 1; i < x->rank; i++) inner *= x->dim[i];
-    line l = {.n = x->dim[axis], .exclusive = node_int(c->node, "exclusive", 0) != 0};
+    line l = {.n = x->dim[axis], .exclusive = node_int(c->node, "exclusive", 0) != 0,
+              .product = c->node->op_type[3] == 'P'};
     l.step = reverse ? -inner : inner;
     for (int64_t o = 0; o < outer; o++)
         for (int64_t i = 0; i < inner; i++) {
@@ -86,6 +87,26 @@ static const op_case cases[] = {
     {"f16", 0, "(f16[3]{1 2 3}, s64[]{0}) -> (f16[3]{1 3 6})", 0},
     {"empty", 0, "(f32[0,2]{}, s64[]{0}) -> (f32[0,2]{})", 0},
     {NULL, 0, NULL, 0}};
+
+static const op_case product_cases[] = {
+    {"1D", 0, "(f32[4]{1 2 3 4}, s64[]{0}) -> (f32[4]{1 2 6 24})", 0},
+    {"exclusive", 0, "(s32[3]{2 3 4}, s64[]{-1}; exclusive=1) -> (s32[3]{1 2 6})", 0},
+    {"reverse", 0, "(f64[2,2]{1 2 3 4}, s32[]{0}; reverse=1) -> (f64[2,2]{3 8 3 4})", 0},
+    {"reverse, exclusive", 0, "(u32[3]{2 3 4}, s64[]{0}; reverse=1, exclusive=1) -> (u32[3]{12 4 1})", 0},
+    {"bf16", 0, "(bf16[3]{1 2 3}, s64[]{0}) -> (bf16[3]{1 2 6})", 0},
+    {NULL, 0, NULL, 0}};
+
+HST_OP(CumProd) = {.name = "CumProd",
+                   .domain = "",
+                   .since = 26,
+                   .min_in = 2,
+                   .max_in = 2,
+                   .min_out = 1,
+                   .max_out = 1,
+                   .infer = infer,
+                   .eval = eval,
+                   .summary = "running products along an axis",
+                   .cases = product_cases};
 
 HST_OP(CumSum) = {.name = "CumSum",
                   .domain = "",

@@ -1,10 +1,12 @@
 /* Activations Y = f(X), element by element; the formulas of most stand in kernels/elementwise/elementwise.h.
  *   Softplus: log(1 + exp(x)); Mish: x tanh(softplus(x)); Gelu (opset 20 and com.microsoft): erf or tanh form;
- *   QuickGelu (com.microsoft) and Swish: x sigmoid(alpha x); Relu is defined for integers too. */
+ *   QuickGelu (com.microsoft) and Swish: x sigmoid(alpha x); Relu and Shrink are defined for integers too;
+ *   SwiGLU: Y = Swish(A) B. */
 #include <math.h>
 #include <string.h>
 
 #include "ops/elementwise.h"
+#include "tensor/convert.h"
 
 static double f_sigmoid(double x, const double *p) { return (void)p, x < 0 ? exp(x) / (1 + exp(x)) : 1 / (1 + exp(-x)); }
 static double f_relu(double x, const double *p) { return (void)p, x < 0 ? 0 : x; }
@@ -29,6 +31,13 @@ static double f_gelu(double x, const double *p) { return (void)p, 0.5 * x * (1 +
 static double f_gelu_tanh(double x, const double *p) {
     return (void)p, 0.5 * x * (1 + tanh(0.79788456080286535588 * (x + 0.044715 * x * x * x)));
 }
+static double f_shrink(double x, const double *p) { return x < -p[0] ? x + p[1] : x > p[0] ? x - p[1] : 0; }
+static int64_t s_shrink(int64_t x, const double *p, bool u) {
+    double y = f_shrink(u ? (double)(uint64_t)x : (double)x, p);
+    int64_t to;
+    convert_array(HST_DTYPE_F64, &y, HST_DTYPE_S64, &to, 1, false);
+    return to;
+}
 static int64_t s_relu(int64_t x, const double *p, bool u) { return (void)p, x < 0 && !u ? 0 : x; }
 
 static void alpha_one(const node *n, double *p) { p[0] = node_float(n, "alpha", 1.0f); }
@@ -37,6 +46,10 @@ static void alpha_quick(const node *n, double *p) { p[0] = node_float(n, "alpha"
 static void args_selu(const node *n, double *p) {
     p[0] = node_float(n, "alpha", 1.67326319217681884765625f);
     p[1] = node_float(n, "gamma", 1.05070102214813232421875f);
+}
+static void args_shrink(const node *n, double *p) {
+    p[0] = node_float(n, "lambd", 0.5f);
+    p[1] = node_float(n, "bias", 0);
 }
 static void args_hard_sigmoid(const node *n, double *p) {
     p[0] = node_float(n, "alpha", 0.2f);
@@ -60,6 +73,7 @@ static const unary_rule rules[] = {
     {"Swish",           UNARY_SWISH,            f_swish,            NULL,   alpha_one},
     {"QuickGelu",       UNARY_SWISH,            f_swish,            NULL,   alpha_quick},
     {"Gelu",            UNARY_GELU,             f_gelu,             NULL,   NULL},
+    {"Shrink",          ELEMENTWISE_NO_KERNEL,  f_shrink,           s_shrink, args_shrink},
 };
 static const unary_rule gelu_tanh = {"Gelu", UNARY_GELU_TANH, f_gelu_tanh, NULL, NULL};
 // clang-format on
@@ -76,6 +90,31 @@ static hst_status eval_gelu(eval_context *c, hst_error *err) {
         return node_error(c->node, err, HST_STATUS_UNSUPPORTED, "approximate = \"%s\" is neither \"none\" nor \"tanh\"",
                           form);
     return eval(c, err);
+}
+
+static void multiply(const void *arg, int64_t begin, int64_t end) {
+    const hst_tensor *const *t = arg;
+    if (t[0]->dtype == HST_DTYPE_F32) {
+        float *y = t[0]->data;
+        const float *b = t[1]->data;
+        for (int64_t i = begin; i < end; i++) y[i] *= b[i];
+        return;
+    }
+    hst_tensor y = *t[0];
+    for (int64_t i = begin; i < end; i++) tensor_set_f64(&y, i, tensor_get_f64(&y, i) * tensor_get_f64(t[1], i));
+}
+
+static hst_status eval_swiglu(eval_context *c, hst_error *err) {
+    const hst_tensor *a, *b;
+    HST_TRY(eval_need(c, 0, "A", &a, err));
+    HST_TRY(eval_need(c, 1, "B", &b, err));
+    if (a->dtype != b->dtype || a->rank != b->rank || memcmp(a->dim, b->dim, (size_t)a->rank * sizeof *a->dim) != 0)
+        return node_error(c->node, err, HST_STATUS_BAD_SHAPE, "A and B differ in type or shape");
+    const double p[2] = {node_float(c->node, "alpha", 1.0f)};
+    HST_TRY(unary_eval_with(c, unary_find(rules, sizeof rules / sizeof *rules, "Swish"), a, p, err));
+    const hst_tensor *const t[2] = {c->out[0], b};
+    elementwise_split(c, tensor_count(b), multiply, t);
+    return HST_STATUS_OK;
 }
 
 // clang-format off
@@ -108,6 +147,14 @@ static const op_case mish_cases[] = {{"f32", 0, "(f32[2]{0 1}) -> (f32[2]{0 0.86
 static const op_case swish_cases[] = {
     {"default", 0, "(f32[2]{0 1}) -> (f32[2]{0 0.73105858})", 2e-7},
     {"alpha", 0, "(f32[1]{1}; alpha=0.5) -> (f32[1]{0.62245933})", 2e-7}, {0}};
+static const op_case swiglu_cases[] = {
+    {"f32", 0, "(f32[2]{0 1}, f32[2]{3 4}) -> (f32[2]{0 2.92423431})", 4e-7},
+    {"alpha", 0, "(f64[1]{1}, f64[1]{2}; alpha=0.5) -> (f64[1]{1.2449186624037092})", 1e-15}, {0}};
+static const op_case shrink_cases[] = {
+    {"hard", 0, "(f32[5]{-2 -1 0 1 2}; lambd=1.5) -> (f32[5]{-2 0 0 0 2})", 0},
+    {"soft", 0, "(f32[5]{-2 -1 0 1 2}; lambd=1.5, bias=1.5) -> (f32[5]{-0.5 0 0 0 0.5})", 0},
+    {"integers", 9, "(s8[3]{-2 0 2}; bias=1.0) -> (s8[3]{-1 0 1})", 0},
+    {"default", 0, "(f64[3]{0.5 0.6 -1}) -> (f64[3]{0 0.6 -1})", 0}, {0}};
 static const op_case quick_gelu_cases[] = {
     {"default", 0, "(f32[2]{1 -1}) -> (f32[2]{0.84579578 -0.15420422})", 2e-7},
     {"alpha", 0, "(f32[1]{1}; alpha=0.5) -> (f32[1]{0.62245933})", 2e-7}, {0}};
@@ -133,3 +180,7 @@ HST_OP(Swish) = ACTIVATION("Swish", "", 24, eval, "x sigmoid(alpha x)", swish_ca
 HST_OP(Gelu) = ACTIVATION("Gelu", "", 20, eval_gelu, "x times the normal distribution function, erf or tanh form", gelu_cases);
 HST_OP(com_microsoft_Gelu) = ACTIVATION("Gelu", "com.microsoft", 1, eval, "x times the normal distribution function", ms_gelu_cases);
 HST_OP(com_microsoft_QuickGelu) = ACTIVATION("QuickGelu", "com.microsoft", 1, eval, "x sigmoid(alpha x)", quick_gelu_cases);
+HST_OP(Shrink) = ACTIVATION("Shrink", "", 9, eval, "x moved towards 0 by bias, 0 where |x| <= lambd", shrink_cases);
+HST_OP(SwiGLU) = {.name = "SwiGLU", .domain = "", .since = 28, .min_in = 2, .max_in = 2, .min_out = 1, .max_out = 1,
+                  .infer = unary_infer, .eval = eval_swiglu, .bind = elementwise_bind,
+                  .summary = "Swish(A) times B", .cases = swiglu_cases};
