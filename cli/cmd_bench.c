@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "cli.h"
 #include "machine.h"
+#include "trace.h"
 
 #define MACHINE_SECONDS 0.3 /* a measurement */
 
@@ -50,40 +51,44 @@ static void print_report(const json_t *r) {
         printf("  %-12s %10.3f %s\n", rows[i].title, json_real_value(json_object_get(r, rows[i].key)), rows[i].unit);
 }
 
+static void print_json(const json_t *r) {
+    json_dumpf(r, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(6));
+    putchar('\n');
+}
+
+static hst_status time_runs(const bench_options *o, bench_subject *s, uint64_t *times, trace *events, hst_error *err) {
+    hst_run_options profiled = HST_INIT(hst_run_options);
+    profiled.profile = trace_event;
+    profiled.profile_user = events;
+    HST_TRY(bench_once(s, NULL, &s->first_ns, err));
+    for (long long i = 0; i < o->warmups; i++) HST_TRY(bench_once(s, NULL, &times[0], err));
+    for (long long i = 0; i < o->runs; i++) HST_TRY(bench_once(s, o->trace ? &profiled : NULL, &times[i], err));
+    return o->trace ? trace_write(events, o->trace, err) : HST_STATUS_OK;
+}
+
 static hst_status measure(const bench_options *o, bench_subject *s, hst_error *err) {
     uint64_t *times = malloc((size_t)o->runs * sizeof *times);
-    if (!times) {
-        err->code = HST_STATUS_NO_MEMORY;
-        return err->code;
-    }
-    hst_status status = bench_once(s, NULL, &s->first_ns, err);
-    for (long long i = 0; i < o->warmups && status == HST_STATUS_OK; i++) status = bench_once(s, NULL, &times[0], err);
-    for (long long i = 0; i < o->runs && status == HST_STATUS_OK; i++) status = bench_once(s, NULL, &times[i], err);
+    trace events = {0};
+    if (!times) return error_no_memory(err, (size_t)o->runs * sizeof *times, "the times");
+    hst_status status = time_runs(o, s, times, &events, err);
     if (status == HST_STATUS_OK) {
         json_t *r = report(o, s, times, (size_t)o->runs);
-        if (r && o->json) {
-            json_dumpf(r, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(6));
-            putchar('\n');
-        } else if (r)
+        if (r && o->json)
+            print_json(r);
+        else if (r)
             print_report(r);
         json_decref(r);
     }
+    trace_free(&events);
     free(times);
     return status;
 }
 
 static int parse(int argc, char **argv, bench_options *o) {
-    static const struct option options[] = {{"model", 1, 0, 'm'},
-                                            {"task", 1, 0, 't'},
-                                            {"size", 1, 0, 's'},
-                                            {"threads", 1, 0, 'n'},
-                                            {"runs", 1, 0, 'r'},
-                                            {"warmups", 1, 0, 'w'},
-                                            {"machine", 0, 0, 'M'},
-                                            {"serve", 0, 0, 'S'},
-                                            {"json", 0, 0, 'j'},
-                                            CLI_LOAD_OPTIONS,
-                                            {0}};
+    static const struct option options[] = {{"model", 1, 0, 'm'},   {"task", 1, 0, 't'},  {"size", 1, 0, 's'},
+                                            {"threads", 1, 0, 'n'}, {"runs", 1, 0, 'r'},  {"warmups", 1, 0, 'w'},
+                                            {"machine", 0, 0, 'M'}, {"serve", 0, 0, 'S'}, {"json", 0, 0, 'j'},
+                                            {"profile", 1, 0, 'p'}, CLI_LOAD_OPTIONS,     {0}};
     opterr = 0;
     optind = 1;
     cli_load_init(&o->load);
@@ -96,6 +101,7 @@ static int parse(int argc, char **argv, bench_options *o) {
         if (c == 'r') ok = cli_number(optarg, 1, 100000000, true, &o->runs);
         if (c == 'w') ok = cli_number(optarg, 0, 100000000, true, &o->warmups);
         if (c == 'j') o->json = true;
+        if (c == 'p') o->trace = optarg;
         if (c == 'M') o->machine = true;
         if (c == 'S') o->serve = true;
         if (c >= CLI_LOAD_FIRST) ok = cli_load_option(&o->load, c, optarg);
@@ -108,10 +114,9 @@ static int parse(int argc, char **argv, bench_options *o) {
 
 static int show_machine(bool json) {
     json_t *r = machine_report(MACHINE_SECONDS);
-    if (r && json) {
-        json_dumpf(r, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(6));
-        putchar('\n');
-    } else if (r)
+    if (r && json)
+        print_json(r);
+    else if (r)
         machine_print(r);
     json_decref(r);
     return EXIT_SUCCESS;
@@ -157,6 +162,7 @@ HST_COMMAND(bench) = {
             "      --warmups N    default 50\n"
             "      --runs N       default 1000\n"
             "      --padded-rows compute|zero  what padding rows of token outputs hold (default: compute, as ONNX)\n"
+            "      --profile FILE the steps of the timed runs as a trace: chrome://tracing and Perfetto open it\n"
             "      --quantize int8  linear layers on 8-bit integers (default: none)\n"
             "      --machine      instead: FMA peak and memory bandwidth of this machine, caches, instruction set\n"
             "      --serve        instead: for each line 'SIZE SECONDS' of standard input, the times as a JSON line\n"

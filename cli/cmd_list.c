@@ -100,7 +100,7 @@ static int run(int argc, char **argv) {
 
 HST_COMMAND(list) = {.name = "list",
                      .summary = "list operators, kernels, passes, architectures, tasks",
-                     .order = 6,
+                     .order = 7,
                      .run = run,
                      .help = "usage: hasten list ops|kernels|passes|archs|tasks [--json] [--gaps]\n\n"
                              "  ops      operators with the versions covered; --gaps: only those with a named gap\n"

@@ -13,7 +13,7 @@ endmacro()
 # The ISA of a kernel file is in its name: <family>.<isa>.c. A file of another machine's ISA is not built here.
 set(isa_x86 avx2 avx512 avx512vnni avxvnni)
 set(isa_arm neon dotprod i8mm sve)
-set(flags_avx2 -mavx2 -mfma -mf16c -mbmi -mbmi2)
+set(flags_avx2 -mavx2 -mfma -mf16c -mbmi -mbmi2 -mprfchw)
 set(flags_avx512 -mavx512f -mavx512bw -mavx512dq -mavx512vl -mfma -mf16c -mbmi -mbmi2 -mprefer-vector-width=512)
 set(flags_avx512vnni ${flags_avx512} -mavx512vnni)
 set(flags_avxvnni -mavx2 -mfma -mf16c -mavxvnni)

@@ -364,6 +364,12 @@ HST_API hst_status hst_model_describe_json(const hst_model *model, char **json, 
 /* The graph in Graphviz' language. Ownership: hst_text_free(*dot). */
 HST_API hst_status hst_model_describe_dot(const hst_model *model, char **dot, hst_error *err);
 
+/* How a model runs, as one JSON object: `passes`, an array of {pass, did}, what each rewrite of the graph did; `steps`, in
+ * the order in which they run, of {node, op, domain, output (dtype and shape), kernel ("" where there is none: the operator
+ * moves data, or its reference runs), why (there is no better one; "" where there is)}. The k-th is hst_profile_event.step k.
+ * Errors: INVALID_ARGUMENT (loaded with HST_MODEL_GRAPH_ONLY), NO_MEMORY. Ownership: hst_text_free(*json). */
+HST_API hst_status hst_model_explain_json(const hst_model *model, char **json, hst_error *err);
+
 typedef struct hst_export_options {
     size_t size;
     int opset;                /* 17 … 25; 0: 18, or the file's own */
@@ -381,10 +387,12 @@ HST_API hst_status hst_model_export_onnx(const hst_model *model, const char *pat
 
 typedef struct hst_session hst_session;
 
-/* What padding rows of token outputs hold. */
+/* What rows that the padding mask hides hold in token outputs ([batch, sequence, …] of an encoder whose mask was
+ * recognised; in other outputs they are computed). Shown rows have the same bits either way. Where no output that is asked
+ * for shows padding rows (heads of first tokens, masked pooling) they are never computed. Tasks use ZERO. */
 typedef enum hst_padded_rows {
     HST_PADDED_ROWS_COMPUTE = 0, /* what ONNX defines */
-    HST_PADDED_ROWS_ZERO         /* zeros: they need not be computed. Reserved: today they are computed. */
+    HST_PADDED_ROWS_ZERO         /* zeros: they need not be computed */
 } hst_padded_rows;
 
 typedef struct hst_session_options {
@@ -402,14 +410,18 @@ HST_API hst_status hst_session_new(hst_model *model, const hst_session_options *
                                    hst_error *err);
 HST_API void hst_session_free(hst_session *session);
 
-/* One step of a run that has ended. */
+/* One step of a run that has ended. Its texts live as long as the model. */
 typedef struct hst_profile_event {
     const char *node, *op_type, *domain; /* node: "" where it has none */
     const char *kernel;                  /* what computed it; "" where the operator has no kernels */
     size_t step, steps;                  /* which of how many */
     uint64_t begin_ns, end_ns;           /* of hst_clock_ns */
     uint64_t output_bytes;
-    hst_type output; /* its first output */
+    hst_type output;       /* its first output */
+    hst_type input;        /* its first input */
+    uint64_t macs;         /* multiply-adds of its matrix products and attention; 0 where it has none */
+    uint64_t weight_bytes; /* of constants that it read, as they are stored */
+    uint64_t moved_bytes;  /* of its other inputs and its outputs */
 } hst_profile_event;
 
 typedef struct hst_run_options {

@@ -2,10 +2,16 @@
 #ifndef API_API_H
 #define API_API_H
 
+#include <jansson.h>
+
 #include "base/memory.h"
 #include "convert/load.h"
 #include "exec/session.h"
 #include "ops/op.h"
+
+typedef struct pass_note {
+    const char *pass, *did;
+} pass_note;
 
 struct hst_model {
     int references; /* atomic: the caller's, and one a session */
@@ -19,6 +25,8 @@ struct hst_model {
     hst_value_info *inputs, *outputs;
     const char **labels; /* by class id; NULL where there is none */
     int n_labels;
+    pass_note *notes; /* what the passes did, in order */
+    int n_notes;
 };
 
 struct hst_session {
@@ -36,6 +44,11 @@ hst_status options_read(void *to, size_t size, const void *from, const char *nam
 hst_status model_finish(loaded *source, void *copy, size_t copy_size, const hst_model_options *o, hst_model **out,
                         hst_error *err);
 hst_model *model_retain(hst_model *m);
+
+/* Text of a model as JSON: it need not be UTF-8, what is not is shown as '?'. */
+json_t *describe_text(const char *s);
+/* Prints `root`, which is freed. NO_MEMORY where it is NULL or `failed`. */
+hst_status describe_dump(json_t *root, bool failed, char **out, hst_error *err);
 
 /* Descriptors for user operators, in the arena. */
 hst_status operators_make(arena *a, const hst_operator *const *list, size_t n, const op *const **out, hst_error *err);

@@ -14,8 +14,7 @@ static hst_status no_memory(hst_error *err) {
     return error_no_memory(err, 0, "a description");
 }
 
-/* Names in a model need not be UTF-8: what is not is shown as '?'. */
-static json_t *text(const char *s) {
+json_t *describe_text(const char *s) {
     json_t *j = json_string(s ? s : "");
     if (j) return j;
     size_t n = strlen(s);
@@ -27,8 +26,7 @@ static json_t *text(const char *s) {
     return j;
 }
 
-/* Takes `root` over. */
-static hst_status dump(json_t *root, bool failed, char **out, hst_error *err) {
+hst_status describe_dump(json_t *root, bool failed, char **out, hst_error *err) {
     *out = root && !failed ? json_dumps(root, JSON_COMPACT) : NULL;
     json_decref(root);
     return *out ? HST_STATUS_OK : no_memory(err);
@@ -40,11 +38,12 @@ static json_t *values(const hst_value_info *list, int n, bool *failed) {
         const hst_value_info *v = &list[i];
         json_t *one = json_object(), *shape = v->rank < 0 ? json_null() : json_array();
         for (int k = 0; k < v->rank; k++) {
-            json_t *d = v->dims[k] >= 0 ? json_integer(v->dims[k]) : text(*v->dim_names[k] ? v->dim_names[k] : "?");
+            json_t *d =
+                v->dims[k] >= 0 ? json_integer(v->dims[k]) : describe_text(*v->dim_names[k] ? v->dim_names[k] : "?");
             *failed |= json_array_append_new(shape, d) != 0;
         }
-        *failed |= json_object_set_new(one, "name", text(v->name)) != 0;
-        *failed |= json_object_set_new(one, "dtype", text(dtype_name(v->dtype))) != 0;
+        *failed |= json_object_set_new(one, "name", describe_text(v->name)) != 0;
+        *failed |= json_object_set_new(one, "dtype", describe_text(dtype_name(v->dtype))) != 0;
         *failed |= json_object_set_new(one, "shape", shape) != 0;
         if (v->optional) *failed |= json_object_set_new(one, "optional", json_true()) != 0;
         *failed |= json_array_append_new(all, one) != 0;
@@ -85,7 +84,7 @@ static void count_graph(census *c, const graph *g) {
             json_int_t before = json_integer_value(json_object_get(c->operators, name.data));
             if (json_object_set_new(c->operators, name.data, json_integer(before + 1)) != 0)
                 json_object_set_new(c->operators, "?", json_integer(1)); /* a name that is not UTF-8 */
-            if (!before && !known(n)) c->failed |= json_array_append_new(c->unsupported, text(name.data)) != 0;
+            if (!before && !known(n)) c->failed |= json_array_append_new(c->unsupported, describe_text(name.data)) != 0;
         }
         text_buffer_free(&name);
         for (int k = 0; k < n->n_attributes; k++) {
@@ -108,15 +107,15 @@ hst_status hst_model_describe_json(const hst_model *m, char **json, hst_error *e
         json_object_set_new(opsets, *g->opsets[i].domain ? g->opsets[i].domain : "ai.onnx",
                             json_integer(g->opsets[i].version));
     for (int i = 0; i < g->n_metadata; i++)
-        json_object_set_new(metadata, g->metadata[i].key, text(g->metadata[i].value));
-    for (int i = 0; i < m->n_labels; i++) json_array_append_new(labels, text(m->labels[i]));
+        json_object_set_new(metadata, g->metadata[i].key, describe_text(g->metadata[i].value));
+    for (int i = 0; i < m->n_labels; i++) json_array_append_new(labels, describe_text(m->labels[i]));
     const struct {
         const char *key;
         json_t *value;
-    } members[] = {{"file", text(m->source.path)},
-                   {"format", text(m->source.format)},
-                   {"producer", text(g->producer_name)},
-                   {"producer_version", text(g->producer_version)},
+    } members[] = {{"file", describe_text(m->source.path)},
+                   {"format", describe_text(m->source.format)},
+                   {"producer", describe_text(g->producer_name)},
+                   {"producer_version", describe_text(g->producer_version)},
                    {"ir_version", json_integer(g->ir_version)},
                    {"opsets", opsets},
                    {"inputs", values(m->inputs, g->main->n_inputs, &failed)},
@@ -130,7 +129,7 @@ hst_status hst_model_describe_json(const hst_model *m, char **json, hst_error *e
                    {"metadata", metadata}};
     for (size_t i = 0; i < sizeof members / sizeof *members; i++)
         failed |= json_object_set_new(root, members[i].key, members[i].value) != 0;
-    return dump(root, failed, json, err);
+    return describe_dump(root, failed, json, err);
 }
 
 /* ---- Graphviz ---- */
@@ -239,7 +238,7 @@ hst_status hst_list_json(const char *what, char **json, hst_error *err) {
         json_t *root = json_array();
         bool failed = !root;
         for (int i = 0; i < lists[k].count; i++) failed |= json_array_append_new(root, lists[k].one(i)) != 0;
-        return dump(root, failed, json, err);
+        return describe_dump(root, failed, json, err);
     }
     return error_set(err, HST_STATUS_NOT_FOUND, what, "there is no list '%s': ops, kernels, passes, archs, tasks",
                      what);

@@ -94,9 +94,25 @@ void hst_model_free(hst_model *m) {
     memory_free(&a, m, sizeof *m);
 }
 
+typedef struct listener {
+    const hst_model_options *options;
+    hst_model *model;
+} listener;
+
+/* Notes are a convenience: without memory there are fewer. */
+static void note(hst_model *m, const char *pass, const char *text) {
+    pass_note *more = arena_alloc_array(m->arena, (size_t)m->n_notes + 1, sizeof *more);
+    const char *did = arena_copy_string(m->arena, text, strlen(text));
+    if (!more || !did) return;
+    if (m->n_notes) memcpy(more, m->notes, (size_t)m->n_notes * sizeof *more);
+    more[m->n_notes++] = (pass_note){pass, did};
+    m->notes = more;
+}
+
 static void say(struct pass_report *r, const char *pass, const char *text) {
-    const hst_model_options *o = r->user;
-    if (o->explain) o->explain(o->explain_user, pass, text);
+    const listener *l = r->user;
+    note(l->model, pass, text);
+    if (l->options->explain) l->options->explain(l->options->explain_user, pass, text);
     log_write(LOG_DEBUG, "%s: %s", pass, text);
 }
 
@@ -130,7 +146,8 @@ static hst_status check_options(const hst_model_options *o, hst_error *err) {
 }
 
 static hst_status compile(hst_model *m, const hst_model_options *o, hst_error *err) {
-    pass_report report = {say, (void *)(uintptr_t)o};
+    listener l = {o, m};
+    pass_report report = {say, &l};
     if (o->operator_count) {
         HST_TRY(operators_make(m->arena, o->operators, o->operator_count, &m->model->operators, err));
         m->model->n_operators = (int)o->operator_count;

@@ -21,7 +21,10 @@ hst_status hst_session_new(hst_model *model, const hst_session_options *options,
     const hst_allocator *a = o.allocator ? o.allocator : &model->allocator;
     hst_session *s = memory_alloc(a, sizeof *s, 16);
     if (!s) return error_no_memory(err, sizeof *s, "a session");
-    session_options so = {.allocator = a, .budget = o.memory_budget, .threads = o.threads};
+    session_options so = {.allocator = a,
+                          .budget = o.memory_budget,
+                          .threads = o.threads,
+                          .zero_padding = o.padded_rows == HST_PADDED_ROWS_ZERO};
     hst_status status = session_new(model->engine, &so, &s->session, err);
     if (status != HST_STATUS_OK) {
         memory_free(a, s, sizeof *s);

@@ -41,6 +41,11 @@ typedef struct worker {
     unsigned seen; /* value of `go` that the thread begins from */
 } worker;
 
+/* How many items of its share of each queue are given out. */
+struct team_cursor {
+    _Alignas(LINE) atomic_llong taken[TEAM_QUEUES];
+};
+
 struct team {
     atomic_int size;            /* workers that regions use */
     atomic_int running;         /* 1 while a region has the team */
@@ -56,6 +61,7 @@ struct team {
     _Alignas(LINE) atomic_uint arrived; /* at the barrier */
     word phase;                         /* of the barrier */
     worker worker[WORKERS_MOST];        /* [0] is unused: the caller */
+    team_cursor cursor[WORKERS_MOST];
 };
 
 static team the_team;
@@ -179,7 +185,7 @@ static void *worker_main(void *arg) {
         if (t->stop) break;
         float_default();
         depth++;
-        t->fn(t->arg, &(team_context){t, k, t->workers});
+        t->fn(t->arg, &(team_context){t, k, t->workers, t->cursor});
         depth--;
         finish(t);
     }
@@ -257,8 +263,9 @@ void team_end(team_scope earlier) {
 
 static void run_alone(team *t, team_fn fn, void *arg) {
     float_control old = float_default();
+    team_cursor cursor = {0};
     depth++;
-    fn(arg, &(team_context){t, 0, 1});
+    fn(arg, &(team_context){t, 0, 1, &cursor});
     depth--;
     float_restore(old);
 }
@@ -289,13 +296,16 @@ void team_run(team *t, int workers, team_fn fn, void *arg) {
     atomic_store_explicit(&t->too_many, workers > t->processors, memory_order_relaxed);
     atomic_store_explicit(&t->arrived, 0, memory_order_relaxed);
     atomic_store_explicit(&t->unfinished.value, (unsigned)(workers - 1), memory_order_relaxed);
+    for (int k = 0; k < workers; k++)
+        for (int q = 0; q < TEAM_QUEUES; q++)
+            atomic_store_explicit(&t->cursor[k].taken[q], 0, memory_order_relaxed);
     for (int k = 1; k < workers; k++) {
         atomic_fetch_add(&t->worker[k].go.value, 1);
         wake(&t->worker[k].go);
     }
     float_control old = float_default();
     depth++;
-    fn(arg, &(team_context){t, 0, workers});
+    fn(arg, &(team_context){t, 0, workers, t->cursor});
     depth--;
     float_restore(old);
     for (unsigned left; (left = atomic_load(&t->unfinished.value)) != 0;) wait_change(t, &t->unfinished, left);
@@ -331,4 +341,18 @@ void team_barrier(const team_context *ctx) {
     } else {
         wait_change(t, &t->phase, phase);
     }
+}
+
+int64_t team_next(const team_context *ctx, int queue, int64_t n) {
+    const int workers = ctx->workers;
+    for (int k = 0; k < workers; k++) {
+        const int w = (ctx->worker + k) % workers;
+        const int64_t each = n / workers, more = n % workers;
+        const int64_t begin = w * each + (w < more ? w : more), count = each + (w < more);
+        atomic_llong *taken = &ctx->cursor[w].taken[queue];
+        if (atomic_load_explicit(taken, memory_order_relaxed) >= count) continue;
+        const int64_t at = atomic_fetch_add_explicit(taken, 1, memory_order_relaxed);
+        if (at < count) return begin + at;
+    }
+    return -1;
 }

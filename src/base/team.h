@@ -11,11 +11,13 @@
 #include "base/error.h"
 
 typedef struct team team;
+typedef struct team_cursor team_cursor;
 
 /* Inside a region: which worker this is, and of how many. */
 typedef struct team_context {
     team *team;
     int worker, workers;
+    team_cursor *cursor; /* of team_next, one a worker */
 } team_context;
 
 typedef void (*team_fn)(void *arg, const team_context *ctx);
@@ -42,6 +44,12 @@ team_scope team_begin(int workers);
 void team_end(team_scope earlier);
 /* All workers of the region meet. */
 void team_barrier(const team_context *ctx);
+
+/* The next of items 0 … n - 1 that this worker shall do, -1 when all are given out: first its own share, an n-th part in
+ * order, then what the others have not yet begun, so that a worker which something else holds up delays nobody. A region
+ * has TEAM_QUEUES such lists (each to be used once, with one n); only inside team_run. */
+enum { TEAM_QUEUES = 4 };
+int64_t team_next(const team_context *ctx, int queue, int64_t n);
 
 /* Splits n items: the part of `worker` is [*begin, *end), parts differ by at most one `grain`. */
 static inline void team_split(int64_t n, int64_t grain, const team_context *ctx, int64_t *begin, int64_t *end) {

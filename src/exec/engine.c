@@ -219,7 +219,7 @@ static hst_status compile_node(scope *s, const node *n, hst_error *err) {
     if (!n->op) return node_error(n, err, HST_STATUS_INTERNAL, "operator was not resolved before compiling");
     if (!grow(e->arena, (void **)&e->steps, e->n_steps, &e->steps_capacity, sizeof *e->steps)) return no_memory(err);
     step *st = &e->steps[e->n_steps++]; /* counted at once: its state is freed with the engine */
-    *st = (step){.node = n, .kernel = "", .why = ""};
+    *st = (step){.node = n, .kernel = "", .why = "", .shows_padding = node_int(n, "shows_padding", 0) != 0};
     if (n->op->bind) HST_TRY(step_bind(e, n, st, err));
     if (!st->run && !n->op->eval) {
         if (st->state && st->state_free) st->state_free(st->state, &e->allocator);

@@ -16,6 +16,7 @@ typedef struct step {
     int *out, n_out;
     int *captured, n_captured; /* slots that the node's subgraphs read */
     int *dies, n_dies;         /* slots that no later step reads */
+    bool shows_padding;        /* what it computes shows padding rows of a batch */
 } step;
 
 /* A value that exists while a run goes on. */

@@ -50,6 +50,7 @@ hst_status session_new(const engine *e, const session_options *options, session 
     s->team = team_default();
     s->threads = options ? options->threads : 0;
     s->budget = options ? options->budget : 0;
+    s->computes_padding = !options || !options->zero_padding;
     if (!s->budget) s->budget = budget_available() / 100 * BUDGET_PERCENT;
     space_init(&s->space, a);
     hst_status status = HST_STATUS_NO_MEMORY;
@@ -171,28 +172,6 @@ static void prepare(session *s, const hst_run_options *o) {
     memset(s->asked, 0, (size_t)e->n_outputs);
 }
 
-static void profile(session *s, const step *st, uint64_t begin) {
-    const hst_run_options *o = s->options;
-    hst_profile_event v = {.node = st->node->name,
-                           .op_type = st->node->op_type,
-                           .domain = st->node->domain,
-                           .kernel = st->kernel,
-                           .step = (size_t)s->step - 1,
-                           .steps = (size_t)s->engine->n_steps,
-                           .begin_ns = begin,
-                           .end_ns = clock_ns(),
-                           .output = {HST_DTYPE_NONE, -1, {0}}};
-    for (int i = st->n_out - 1; i >= 0; i--) {
-        const hst_tensor *t = st->out[i] >= 0 ? s->at[st->out[i]] : NULL;
-        if (!t) continue;
-        v.output_bytes += t->bytes;
-        v.output.dtype = t->dtype;
-        v.output.rank = t->rank;
-        memcpy(v.output.dims, t->dim, sizeof t->dim);
-    }
-    o->profile(o->profile_user, &v);
-}
-
 /* Elements of a string output may still point into inputs: they get a buffer of their own. */
 static hst_status own_strings(session *s, live *l, hst_error *err) {
     hst_tensor *copy = NULL;
@@ -218,7 +197,8 @@ static hst_status run_step(session *s, const step *st, hst_error *err) {
                               s->engine->slots[st->in[i]].value->name);
     }
     memset(s->out, 0, (size_t)st->n_out * sizeof *s->out);
-    eval_context c = {st->node, s->in, st->n_in, s->out, st->n_out, s->team, &session_runtime, s};
+    eval_context c = {st->node, s->in, st->n_in, s->out, st->n_out, s->team, &session_runtime,
+                      s,        s->padding, .macs = 0};
     uint64_t begin = s->options->profile ? clock_ns() : 0;
     hst_status status = st->run ? st->run(st->state, &c, err) : st->node->op->eval(&c, err);
     if (status == HST_STATUS_NO_MEMORY && s->over_budget)
@@ -232,7 +212,7 @@ static hst_status run_step(session *s, const step *st, hst_error *err) {
         s->at[st->out[i]] = &l->tensor;
         if (l->tensor.dtype == HST_DTYPE_STRING) status = own_strings(s, l, err);
     }
-    if (status == HST_STATUS_OK && s->options->profile) profile(s, st, begin);
+    if (status == HST_STATUS_OK && s->options->profile) session_profile(s, st, &c, begin);
     return status;
 }
 
@@ -273,6 +253,7 @@ static hst_status run(session *s, hst_error *err) {
         if (s->wanted[i]) s->kept[e->outputs[i]] = true;
     signature *g = signature_find(s);
     if (!g) HST_TRY(signature_new(s, &g, err));
+    s->padding = s->computes_padding && g->padding;
     signature_begin(s, g);
     hst_status status = space_begin(&s->space, s->plan ? s->plan->total : 0, err);
     if (status == HST_STATUS_OK) status = feed_inputs(s, err);

@@ -11,6 +11,7 @@ typedef struct session_options {
     const hst_allocator *allocator; /* NULL: the engine's */
     uint64_t budget;                /* 0: a fraction of what the machine has left */
     int threads;                    /* 0: the team's */
+    bool zero_padding;              /* padding rows of outputs are zeros, not computed */
 } session_options;
 
 /* The engine must outlive the session. Ownership: session_free. */

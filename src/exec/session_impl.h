@@ -44,6 +44,7 @@ typedef struct signature {
     int64_t *key;
     int key_size;
     bool *needed; /* per step; NULL: all */
+    bool padding; /* one of them shows padding rows */
     /* The plan; requests NULL: none yet. One block of memory each. */
     plan_request *requests;
     int n_requests;
@@ -66,6 +67,8 @@ struct session {
     uint64_t budget;
     team *team;
     int threads;  /* limit; 0: none */
+    bool computes_padding; /* padding rows of outputs are computed */
+    bool padding;          /* … and the run under way shows some */
     arena *arena; /* of the arrays below */
     outputs *outputs;
     space space;
@@ -121,6 +124,9 @@ void blocks_free(session *s);
 /* runtime.c */
 extern const eval_runtime session_runtime;
 hst_status session_check(session *s, hst_error *err);
+
+/* profile.c: tells the caller's profile function of the step that has just run */
+void session_profile(session *s, const step *st, const eval_context *c, uint64_t begin_ns);
 
 /* feed.c: checks the tensors in s->feeds and makes the key; puts them into their slots */
 hst_status feed_check(session *s, hst_error *err);

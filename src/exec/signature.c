@@ -81,6 +81,13 @@ static bool find_needed(session *s, signature *g) {
     return done;
 }
 
+static bool shows_padding(const session *s, const signature *g) {
+    const engine *e = s->engine;
+    for (int i = 0; i < e->n_steps; i++)
+        if (e->steps[i].shows_padding && (!g->needed || g->needed[i])) return true;
+    return false;
+}
+
 hst_status signature_new(session *s, signature **out, hst_error *err) {
     size_t bytes = (size_t)s->key_size * sizeof *s->key;
     signature *g = memory_alloc(&s->allocator, sizeof *g, 16);
@@ -91,6 +98,7 @@ hst_status signature_new(session *s, signature **out, hst_error *err) {
         return error_no_memory(err, bytes, "the plan of a run");
     }
     memcpy(g->key, s->key, bytes);
+    g->padding = shows_padding(s, g);
     int oldest = 0;
     for (int i = 0; i < SESSION_SIGNATURES; i++) {
         if (!s->signatures[i]) {

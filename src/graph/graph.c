@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "base/pool.h"
+
 /* Grows an arena array to hold one more element: the old copy stays in the arena until the model goes. */
 static bool grow(arena *a, void **array, int count, int *capacity, size_t element) {
     if (count < *capacity) return true;
@@ -38,7 +40,15 @@ void model_free(model *m) {
     if (!m) return;
     for (int i = m->n_tensors; i-- > 0;) tensor_free(m->tensors[i]);
     for (int i = m->n_keep; i-- > 0;) m->keep[i].release(m->keep[i].object);
+    pool_free(m->pool);
     arena_free(m->arena);
+}
+
+const hst_allocator *model_large(model *m) {
+    const hst_allocator *own = arena_allocator(m->arena);
+    if (own->alloc != allocator_default()->alloc) return own;
+    if (!m->pool) m->pool = pool_new();
+    return m->pool ? pool_allocator(m->pool) : own;
 }
 
 hst_status model_own_tensor(model *m, hst_tensor *t, hst_error *err) {

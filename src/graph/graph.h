@@ -163,6 +163,7 @@ struct model {
     int n_tensors, tensors_capacity;
     model_kept *keep;
     int n_keep, keep_capacity;
+    struct pool *pool; /* of model_large; NULL: none yet */
     bytes extra;
     model_quantization quantization;
     const struct op *const *operators; /* descriptors that the user brought for this model; they win over op_list */
@@ -178,6 +179,9 @@ hst_status model_own_tensor(model *m, hst_tensor *t, hst_error *err);
 hst_status model_keep(model *m, void *object, void (*release)(void *), hst_error *err);
 hst_status model_keep_file(model *m, model_kept what, hst_error *err); /* the same for what holds mapped files */
 hst_status model_check_files(const model *m, hst_error *err);          /* IO */
+/* The allocator for large tensors that the model will own to its end: on large pages, where the model's allocator is the
+ * default one. */
+const hst_allocator *model_large(model *m);
 /* Bytes of a tensor that will hardly be read again: what is mapped of them leaves memory. Changes no content. */
 void model_unload(const model *m, const void *data, size_t size);
 /* Frees the tensors that no graph of the model refers to any more (release.c). Mapped ones are unloaded. */

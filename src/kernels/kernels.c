@@ -24,3 +24,22 @@ const kernels *kernels_get(void) {
     pthread_once(&once, choose);
     return &chosen;
 }
+
+const kernel *kernels_chosen(size_t slot) {
+    const char *table = (const char *)kernels_get();
+    for (int i = 0; i < kernel_list_count; i++)
+        if (kernel_list[i]->slot == slot && memcmp(table + slot, &kernel_list[i]->fn, sizeof(kernel_fn)) == 0)
+            return kernel_list[i];
+    return kernel_list[0]; /* never: every slot has a reference */
+}
+
+const kernel *kernels_better(const char *name) {
+    const kernel *own = NULL, *best = NULL;
+    for (int i = 0; i < kernel_list_count && !own; i++)
+        if (strcmp(kernel_list[i]->name, name) == 0) own = kernel_list[i];
+    for (int i = 0; i < kernel_list_count && own; i++) {
+        const kernel *k = kernel_list[i];
+        if (k->slot == own->slot && k->isa > (best ? best->isa : own->isa) && !cpu_has(k->isa)) best = k;
+    }
+    return best;
+}

@@ -28,5 +28,10 @@ extern const int kernel_list_count;
 
 /* The chosen ones for cpu_level(); made once, thread-safe, never NULL members. */
 const kernels *kernels_get(void);
+/* The chosen one's entry of the slot at a byte offset in struct kernels. */
+const kernel *kernels_chosen(size_t slot);
+/* The best one of the same slot that is better than `name` and cannot run here, NULL where there is none or `name` is
+ * no kernel's. */
+const kernel *kernels_better(const char *name);
 
 #endif

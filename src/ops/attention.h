@@ -11,9 +11,17 @@ attention_f32 attention_make(int64_t sequences, int64_t heads, int64_t queries, 
 
 /* Key mask [sequences, keys], integers, floats or bools: nonzero keys are seen, `mask_value` is added to the scores of
  * the others. Where every row is one run of nonzero elements (padding left or right) and mask_value hides for good,
- * keys outside the run are not read; otherwise it becomes an additive mask in scratch. */
-hst_status attention_key_mask(eval_context *c, const hst_tensor *mask, float mask_value, attention_f32 *a,
-                              hst_error *err);
+ * keys outside the run are not read; otherwise it becomes an additive mask in scratch. `offsets` (NULL: every sequence
+ * has all its rows) are those of packed rows: a sequence of fewer rows than `keys` is the seen run itself. */
+hst_status attention_key_mask(eval_context *c, const hst_tensor *mask, const int64_t *offsets, float mask_value,
+                              attention_f32 *a, hst_error *err);
+/* Is element i of a mask nonzero? */
+bool attention_attends(const hst_tensor *mask, int64_t i);
+/* The run of nonzeros of one row of a mask of rank 2; false where they are none or not one run. */
+bool attention_one_run(const hst_tensor *mask, int64_t row, int64_t *begin, int64_t *end);
+/* Input i as offsets s64 [sequences + 1] of packed rows: ascending from 0 to `rows`, no sequence longer than `longest`. */
+hst_status attention_offsets(const eval_context *c, int i, int64_t rows, int64_t longest, const hst_tensor **out,
+                             hst_error *err);
 
 /* A mask as com.microsoft Attention and MultiHeadAttention take it: lengths [B], ends and starts [2 B], keys [B, T],
  * queries and keys [B, S, T], or [B, 1, M, M] of which rows from `past` are used. After attention_bias. */

@@ -7,7 +7,6 @@
 #include "tensor/convert.h"
 
 enum { MACS_PER_WORKER = 1 << 15 };
-#define HIDES (-10000.0f) /* a mask value at or below it hides a key for good */
 
 attention_f32 attention_make(int64_t sequences, int64_t heads, int64_t queries, int64_t keys, int64_t d, int64_t dv) {
     const kernels *k = kernels_get();
@@ -99,7 +98,7 @@ hst_status attention_append(eval_context *c, int64_t batch, int64_t heads, const
 
 /* ---- masks ---- */
 
-static bool attends(const hst_tensor *mask, int64_t i) {
+bool attention_attends(const hst_tensor *mask, int64_t i) {
     switch (mask->dtype) {
     case HST_DTYPE_S64: {
         int64_t x;
@@ -118,40 +117,62 @@ static bool attends(const hst_tensor *mask, int64_t i) {
     }
 }
 
-/* The run of seen keys of one row; false where they are none or not one run. */
-static bool one_run(const hst_tensor *mask, int64_t row, int64_t n, int64_t *begin, int64_t *end) {
+bool attention_one_run(const hst_tensor *mask, int64_t row, int64_t *begin, int64_t *end) {
+    const int64_t n = mask->dim[1];
     int64_t b = 0, e = n;
-    while (b < n && !attends(mask, row * n + b)) b++;
-    while (e > b && !attends(mask, row * n + e - 1)) e--;
+    while (b < n && !attention_attends(mask, row * n + b)) b++;
+    while (e > b && !attention_attends(mask, row * n + e - 1)) e--;
     *begin = b;
     *end = e;
     for (int64_t j = b; j < e; j++)
-        if (!attends(mask, row * n + j)) return false;
+        if (!attention_attends(mask, row * n + j)) return false;
     return b < e;
 }
 
-hst_status attention_key_mask(eval_context *c, const hst_tensor *mask, float mask_value, attention_f32 *a,
-                              hst_error *err) {
+hst_status attention_offsets(const eval_context *c, int i, int64_t rows, int64_t longest, const hst_tensor **out,
+                             hst_error *err) {
+    HST_TRY(eval_need(c, i, "offsets", out, err));
+    const hst_tensor *t = *out;
+    const int64_t *at = t->data;
+    if (t->rank != 1 || t->dtype != HST_DTYPE_S64 || t->dim[0] < 1 || (uintptr_t)at % sizeof(int64_t))
+        return node_error(c->node, err, HST_STATUS_BAD_SHAPE, "offsets are %s of rank %d, not s64 [sequences + 1]",
+                          dtype_name(t->dtype), t->rank);
+    const int64_t n = t->dim[0] - 1;
+    bool ok = at[0] == 0 && at[n] == rows;
+    for (int64_t k = 0; k < n && ok; k++) ok = at[k] <= at[k + 1] && at[k + 1] - at[k] <= longest;
+    if (ok) return HST_STATUS_OK;
+    return node_error(c->node, err, HST_STATUS_BAD_SHAPE, "offsets do not ascend from 0 to %lld in steps of at most %lld",
+                      (long long)rows, (long long)longest);
+}
+
+hst_status attention_key_mask(eval_context *c, const hst_tensor *mask, const int64_t *offsets, float mask_value,
+                              attention_f32 *a, hst_error *err) {
     const int64_t n = a->keys, rows = a->sequences;
     if (mask->rank != 2 || mask->dim[0] != rows || mask->dim[1] != n || mask->dtype == HST_DTYPE_STRING)
         return node_error(c->node, err, HST_STATUS_BAD_SHAPE, "the key mask must have shape [%lld, %lld]",
                           (long long)rows, (long long)n);
     void *memory;
-    HST_TRY(eval_scratch(c, (size_t)rows * 2 * sizeof(int64_t), &memory, err));
+    size_t bytes;
+    if (!size_mul((size_t)rows, 2 * sizeof(int64_t), &bytes)) return error_no_memory(err, SIZE_MAX, "attention");
+    HST_TRY(eval_scratch(c, bytes, &memory, err));
     int64_t *begin = memory, *end = begin + rows;
     bool runs = true;
     for (int64_t s = 0; s < rows; s++) {
-        if (mask_value <= HIDES && one_run(mask, s, n, &begin[s], &end[s])) continue;
-        runs = false;
+        const int64_t kept = offsets ? offsets[s + 1] - offsets[s] : n;
+        const bool whole = kept == n; /* else: the seen run itself */
+        if (whole && mask_value <= MASK_HIDES && attention_one_run(mask, s, &begin[s], &end[s])) continue;
+        runs = runs && !whole;
         begin[s] = 0;
-        end[s] = n;
+        end[s] = kept;
     }
     a->key_begin = begin;
     a->key_end = end;
     if (runs) return HST_STATUS_OK;
-    HST_TRY(eval_scratch(c, (size_t)(rows * n) * sizeof(float), &memory, err));
-    float *bias = memory;
-    for (int64_t i = 0; i < rows * n; i++) bias[i] = attends(mask, i) ? 0 : mask_value;
+    float *bias;
+    HST_TRY(attention_floats(c, rows, n, 1, &bias, err));
+    for (int64_t s = 0; s < rows; s++)
+        for (int64_t i = s * n; i < (s + 1) * n; i++)
+            bias[i] = end[s] - begin[s] < n || attention_attends(mask, i) ? 0 : mask_value;
     a->key_bias = bias;
     a->key_bias_sequence = n;
     return HST_STATUS_OK;
@@ -181,7 +202,7 @@ static hst_status key_ranges(eval_context *c, const hst_tensor *ends, bool start
     void *memory;
     HST_TRY(eval_scratch(c, (size_t)rows * 2 * sizeof(int64_t), &memory, err));
     int64_t *begin = memory, *end = begin + rows;
-    bool runs = mask_value <= HIDES;
+    bool runs = mask_value <= MASK_HIDES;
     for (int64_t s = 0; s < rows; s++) {
         const int64_t e = tensor_get_s64(ends, s), b = starts ? tensor_get_s64(ends, rows + s) : 0;
         end[s] = e < 0 ? 0 : e > n ? n : e;
@@ -214,7 +235,7 @@ static hst_status square_mask(eval_context *c, const hst_tensor *mask, int64_t s
         for (int64_t h = 0; h < heads; h++)
             for (int64_t i = 0; i < a->queries; i++)
                 for (int64_t j = 0; j < a->keys; j++) {
-                    const float m = attends(mask, first + s * sequence + i * row + j) ? 0 : mask_value;
+                    const float m = attention_attends(mask, first + s * sequence + i * row + j) ? 0 : mask_value;
                     const float *b =
                         a->bias ? a->bias + s * a->bias_sequence + h * a->bias_head + i * a->bias_row : NULL;
                     to[(s * heads + h) * square + i * a->keys + j] = b ? b[j] + m : m;
@@ -229,7 +250,7 @@ static hst_status square_mask(eval_context *c, const hst_tensor *mask, int64_t s
 hst_status attention_mask(eval_context *c, const hst_tensor *mask, float mask_value, attention_f32 *a, hst_error *err) {
     const int64_t b = a->sequences, *d = mask->dim;
     if (mask->rank == 1 && (d[0] == b || d[0] == 2 * b)) return key_ranges(c, mask, d[0] != b, mask_value, a, err);
-    if (mask->rank == 2 && d[0] == b && d[1] == a->keys) return attention_key_mask(c, mask, mask_value, a, err);
+    if (mask->rank == 2 && d[0] == b && d[1] == a->keys) return attention_key_mask(c, mask, NULL, mask_value, a, err);
     if (mask->rank == 3 && d[0] == b && d[1] == a->queries && d[2] == a->keys)
         return square_mask(c, mask, d[1] * d[2], d[2], 0, mask_value, a, err);
     if (mask->rank == 4 && d[0] == b && d[1] == 1 && d[2] == d[3] && d[2] >= a->keys)
@@ -254,6 +275,18 @@ static void work(void *arg, const team_context *ctx) {
     attention_f32_part(j->a, ctx->worker, ctx->workers, j->scratch + ctx->worker * j->each);
 }
 
+/* Multiply-adds over the keys that are read, causal rows counted as if they saw all. */
+static uint64_t count_macs(const attention_f32 *a) {
+    uint64_t pairs = 0;
+    for (int64_t s = 0; s < a->sequences; s++) {
+        int64_t q = a->query_offset ? a->query_offset[s + 1] - a->query_offset[s] : a->queries;
+        int64_t k = a->key_offset ? a->key_offset[s + 1] - a->key_offset[s] : a->keys;
+        if (a->key_begin && a->key_end) k = a->key_end[s] - a->key_begin[s];
+        pairs += (uint64_t)q * (uint64_t)k;
+    }
+    return pairs * (uint64_t)a->heads * (uint64_t)(a->d + a->dv);
+}
+
 hst_status attention_run(eval_context *c, attention_f32 *a, hst_error *err) {
     if (a->sequences == 0 || a->heads == 0 || a->queries == 0 || a->dv == 0) return HST_STATUS_OK;
     const double macs =
@@ -267,6 +300,7 @@ hst_status attention_run(eval_context *c, attention_f32 *a, hst_error *err) {
         return error_no_memory(err, SIZE_MAX, "attention");
     HST_TRY(eval_scratch(c, bytes, &memory, err));
     job j = {a, memory, each};
+    c->macs += count_macs(a);
     team_run(c->team, workers, work, &j);
     return HST_STATUS_OK;
 }

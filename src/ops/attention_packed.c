@@ -1,40 +1,55 @@
 /* hasten PackedAttention: y = softmax(scale q kᵀ + masks) v, q, k and v side by side in one matrix.
  *   qkv [B, S, 3 H d] f32   key_mask [B, S] (nonzero: seen; else mask_value is added to the score)
  *   bias, additive, broadcasts to [B, H, S, S]   ->   y [B, S, H d] f32
- * Attribute queries = n > 0: only the first n rows of each sequence are computed, y [B, n, H d] (no bias then).
- * Attributes num_heads, scale (default 1/√d), mask_value (default the lowest f32; -inf with the string "-inf" is
- * spelled as a float attribute), nan_to_zero. A row that sees no key: as its mask_value says, the mean of v for the
- * lowest f32, NaN for -inf or, with nan_to_zero = 1, zeros. */
+ * With rows s64 [R] and offsets s64 [B + 1] of hasten.PackPlan(key_mask): qkv [1, R, 3 H d], y [1, R, H d]; no bias
+ * then. Attribute queries = n > 0: only the first n rows of each sequence are computed, y [B, n, H d] (no bias then).
+ * Their q may come apart, as input q [B, n, H d]; qkv is then k and v alone, 2 H d columns. Attributes num_heads, scale
+ * (default 1/√d), mask_value (default the lowest f32; -inf with the string "-inf" is spelled as a float attribute),
+ * nan_to_zero. A row that sees no key: as its mask_value says, the mean of v for the lowest f32, NaN for -inf or, with
+ * nan_to_zero = 1, zeros. */
 #include <float.h>
 #include <math.h>
 #include <string.h>
 
 #include "ops/attention.h"
 
+enum { QKV, KEY_MASK, BIAS, ROWS, OFFSETS, QUERIES };
+
 typedef struct args {
     int64_t heads, queries; /* queries 0: all */
+    int64_t parts;          /* 3: q, k and v; 2: k and v */
     float scale, mask_value;
-    bool nan_to_zero;
+    bool nan_to_zero, packed;
 } args;
+
+static bool given(const node *n, int i) {
+    return i < n->n_in && n->in[i];
+}
 
 static hst_status read_args(const node *n, int64_t width, args *out, hst_error *err) {
     out->heads = node_int(n, "num_heads", 0);
-    if (out->heads <= 0 || (width >= 0 && width % 3) || (width >= 0 && width / 3 % out->heads))
-        return node_error(n, err, HST_STATUS_BAD_SHAPE, "%lld columns are not q, k and v of %lld heads",
-                          (long long)width, (long long)out->heads);
+    out->parts = given(n, QUERIES) ? 2 : 3;
+    if (out->heads <= 0 || (width >= 0 && width % out->parts) || (width >= 0 && width / out->parts % out->heads))
+        return node_error(n, err, HST_STATUS_BAD_SHAPE, "%lld columns are not %sk and v of %lld heads",
+                          (long long)width, out->parts == 3 ? "q, " : "", (long long)out->heads);
     out->scale = node_float(n, "scale", 0);
-    if (out->scale == 0 && width > 0) out->scale = 1.0f / sqrtf((float)(width / 3 / out->heads));
+    if (out->scale == 0 && width > 0) out->scale = 1.0f / sqrtf((float)(width / out->parts / out->heads));
     out->mask_value = node_float(n, "mask_value", -FLT_MAX);
     out->nan_to_zero = node_int(n, "nan_to_zero", 0) != 0;
     out->queries = node_int(n, "queries", 0);
-    if (out->queries < 0 || (out->queries && n->n_in > 2 && n->in[2]))
-        return node_error(n, err, HST_STATUS_BAD_FORMAT, "queries = %lld (it goes with no bias)",
+    out->packed = given(n, OFFSETS);
+    if (out->queries < 0 || ((out->queries || out->packed) && given(n, BIAS)) || (!out->queries && given(n, QUERIES)))
+        return node_error(n, err, HST_STATUS_BAD_FORMAT,
+                          "queries = %lld (they and packed rows go with no bias, a q of its own with queries)",
                           (long long)out->queries);
+    if (out->packed && (!given(n, KEY_MASK) || !given(n, ROWS) || !(out->mask_value <= MASK_HIDES)))
+        return node_error(n, err, HST_STATUS_BAD_FORMAT,
+                          "packed rows need a key mask that hides for good, and their places");
     return HST_STATUS_OK;
 }
 
 static hst_status infer(infer_context *c, hst_error *err) {
-    const type *x = infer_in(c, 0);
+    const type *x = infer_in(c, QKV), *mask = infer_in(c, KEY_MASK);
     args at;
     c->out[0].dtype = x->dtype;
     if (x->rank < 0) return HST_STATUS_OK;
@@ -42,9 +57,11 @@ static hst_status infer(infer_context *c, hst_error *err) {
     const bool known = !dim_is_symbol(x->dim[2]);
     HST_TRY(read_args(c->node, known ? x->dim[2] : -1, &at, err));
     c->out[0].rank = 3;
-    c->out[0].dim[0] = x->dim[0];
+    c->out[0].dim[0] = !at.packed || !at.queries ? x->dim[0]
+                       : mask->rank == 2         ? mask->dim[0]
+                                                 : dim_symbol(c->model, "");
     c->out[0].dim[1] = at.queries ? at.queries : x->dim[1];
-    c->out[0].dim[2] = known ? x->dim[2] / 3 : dim_symbol(c->model, "");
+    c->out[0].dim[2] = known ? x->dim[2] / at.parts : dim_symbol(c->model, "");
     return HST_STATUS_OK;
 }
 
@@ -57,28 +74,54 @@ static value *head_rows(expansion *e, value *packed, int64_t which) { /* [3, B, 
     return y;
 }
 
+/* Packed rows at their places in [B, S, columns]; zeros elsewhere, where nothing is read. */
+static value *unpacked(expansion *e, value *x, value *mask, value *rows, int64_t columns) {
+    value *shape = expand_unary(e, "Shape", mask), *width = expand_ints(e, &columns, 1);
+    value *all = expand_binary(e, "Concat", expand_unary(e, "ReduceProd", shape), width);
+    expand_set_int(e, all, "axis", 0);
+    value *zeros = expand_binary(e, "Expand", expand_scalar(e, HST_DTYPE_F32, 0), all);
+    value *const in[3] = {zeros, expand_binary(e, "Unsqueeze", rows, expand_ints(e, (int64_t[]){1}, 1)),
+                          expand_binary(e, "Squeeze", x, expand_ints(e, (int64_t[]){0}, 1))};
+    value *to = expand_binary(e, "Concat", shape, width);
+    expand_set_int(e, to, "axis", 0);
+    value *y = expand_binary(e, "Reshape", expand_node(e, "ScatterND", in, 3), to);
+    expand_set_int(e, y, "allowzero", 1);
+    return y;
+}
+
+static value *packed(expansion *e, value *x, value *rows, int64_t columns) {
+    value *flat = expand_reshape(e, x, (int64_t[]){-1, columns}, 2);
+    return expand_binary(e, "Unsqueeze", expand_binary(e, "Gather", flat, rows), expand_ints(e, (int64_t[]){0}, 1));
+}
+
 static hst_status expand(const node *n, graph *g, value *const *in, value **out, hst_error *err) {
     expansion e = {n, g, HST_STATUS_OK, err};
-    const type *x = &in[0]->type;
+    const type *x = &in[QKV]->type;
     args at;
     if (x->rank != 3 || dim_is_symbol(x->dim[2]))
         return node_error(n, err, HST_STATUS_UNSUPPORTED, "cannot be expanded before its hidden size is known");
     HST_TRY(read_args(n, x->dim[2], &at, err));
-    const int64_t d = x->dim[2] / 3 / at.heads, hidden = x->dim[2] / 3;
-    value *rows = expand_reshape(&e, in[0], (int64_t[]){0, 0, 3, at.heads, d}, 5);
+    const int64_t hidden = x->dim[2] / at.parts, d = hidden / at.heads;
+    value *qkv = at.packed ? unpacked(&e, in[QKV], in[KEY_MASK], in[ROWS], x->dim[2]) : in[QKV];
+    value *rows = expand_reshape(&e, qkv, (int64_t[]){0, 0, at.parts, at.heads, d}, 5);
     rows = expand_transpose(&e, rows, (int64_t[]){2, 0, 3, 1, 4}, 5);
-    value *k = expand_transpose(&e, head_rows(&e, rows, 1), (int64_t[]){0, 1, 3, 2}, 4);
-    value *q = head_rows(&e, rows, 0);
-    if (at.queries) {
+    value *k = expand_transpose(&e, head_rows(&e, rows, at.parts - 2), (int64_t[]){0, 1, 3, 2}, 4), *q;
+    if (at.parts == 2) {
+        q = expand_reshape(&e, in[QUERIES], (int64_t[]){0, 0, at.heads, d}, 4);
+        q = expand_transpose(&e, q, (int64_t[]){0, 2, 1, 3}, 4);
+    } else
+        q = head_rows(&e, rows, 0);
+    if (at.queries && at.parts == 3) {
         value *const slice[4] = {q, expand_ints(&e, (int64_t[]){0}, 1), expand_ints(&e, (int64_t[]){at.queries}, 1),
                                  expand_ints(&e, (int64_t[]){2}, 1)};
         q = expand_node(&e, "Slice", slice, 4);
     }
     value *scores = expand_binary(&e, "MatMul", q, k);
     if (at.scale != 1) scores = expand_binary(&e, "Mul", scores, expand_scalar(&e, HST_DTYPE_F32, (double)at.scale));
-    if (n->n_in > 2 && in[2]) scores = expand_binary(&e, "Add", scores, in[2]);
-    if (n->n_in > 1 && in[1]) {
-        value *seen = in[1]->type.dtype == HST_DTYPE_B8 ? in[1] : expand_cast(&e, in[1], HST_DTYPE_B8);
+    if (given(n, BIAS)) scores = expand_binary(&e, "Add", scores, in[BIAS]);
+    if (given(n, KEY_MASK)) {
+        value *mask_in = in[KEY_MASK];
+        value *seen = mask_in->type.dtype == HST_DTYPE_B8 ? mask_in : expand_cast(&e, mask_in, HST_DTYPE_B8);
         value *zero = expand_scalar(&e, HST_DTYPE_F32, 0);
         value *hidden_score = expand_scalar(&e, HST_DTYPE_F32, (double)at.mask_value);
         value *mask = expand_node(&e, "Where", (value *const[]){seen, zero, hidden_score}, 3);
@@ -91,27 +134,87 @@ static hst_status expand(const node *n, graph *g, value *const *in, value **out,
         value *zero = expand_scalar(&e, HST_DTYPE_F32, 0);
         p = expand_node(&e, "Where", (value *const[]){expand_unary(&e, "IsNaN", p), zero, p}, 3);
     }
-    value *y = expand_binary(&e, "MatMul", p, head_rows(&e, rows, 2));
+    value *y = expand_binary(&e, "MatMul", p, head_rows(&e, rows, at.parts - 1));
     y = expand_transpose(&e, y, (int64_t[]){0, 2, 1, 3}, 4);
     out[0] = expand_reshape(&e, y, (int64_t[]){0, 0, hidden}, 3);
+    if (at.packed && !at.queries) out[0] = packed(&e, out[0], in[ROWS], hidden);
     return expansion_done(&e);
 }
 
 /* ---- the fast path ---- */
 
 /* The rows of sequences that see no key: the softmax of nothing but -inf was NaN and is made 0. */
-static void zero_unseen(const hst_tensor *mask, hst_tensor *y) {
-    const size_t bytes = (size_t)(y->dim[1] * y->dim[2]) * sizeof(float);
+static void zero_unseen(const hst_tensor *mask, const attention_f32 *a) {
     for (int64_t b = 0; b < mask->dim[0]; b++) {
         bool seen = false;
-        for (int64_t k = 0; k < mask->dim[1] && !seen; k++) seen = tensor_get_f64(mask, b * mask->dim[1] + k) != 0;
-        if (!seen) memset((char *)y->data + (size_t)b * bytes, 0, bytes);
+        for (int64_t k = 0; k < mask->dim[1] && !seen; k++) seen = attention_attends(mask, b * mask->dim[1] + k);
+        if (seen) continue;
+        const int64_t *at = a->query_offset, first = at ? at[b] : b * a->queries;
+        const int64_t rows = at ? at[b + 1] - at[b] : a->queries;
+        if (rows) memset(a->out + first * a->out_at.row, 0, (size_t)(rows * a->out_at.row) * sizeof(float));
     }
+}
+
+/* The places of q, k, v and the result. rows of q, k, v: all, or [B, n] of the queries alone. */
+static hst_status set_places(eval_context *c, const args *at, const hst_tensor *x, const float *rows, attention_f32 *a,
+                             hst_error *err) {
+    const hst_tensor *q = eval_in(c, QUERIES);
+    const int64_t hidden = a->heads * a->d, width = at->parts * hidden;
+    a->q = rows;
+    a->k = rows + width - 2 * hidden;
+    a->v = a->k + hidden;
+    a->q_at = a->k_at = a->v_at = (attention_rows){x->dim[1] * width, width, a->d};
+    a->out_at = (attention_rows){a->queries * hidden, hidden, a->d};
+    if (q && (q->dtype != HST_DTYPE_F32 || q->rank != 3 || q->dim[0] != a->sequences || q->dim[1] != a->queries ||
+              q->dim[2] != hidden))
+        return node_error(c->node, err, HST_STATUS_BAD_SHAPE, "q must be f32 [%lld, %lld, %lld]",
+                          (long long)a->sequences, (long long)a->queries, (long long)hidden);
+    if (q) {
+        a->q_at = (attention_rows){a->queries * hidden, hidden, a->d};
+        return attention_as_f32(c, q, &a->q, err);
+    }
+    if (!at->queries || !at->packed) return HST_STATUS_OK;
+    float *copy; /* the kernel takes queries at offsets, or so many of each sequence, not both */
+    HST_TRY(attention_floats(c, a->sequences, a->queries, hidden, &copy, err));
+    for (int64_t b = 0; b < a->sequences; b++)
+        for (int64_t i = 0; i < a->queries && hidden; i++)
+            memcpy(copy + (b * a->queries + i) * hidden, rows + (a->key_offset[b] + i) * width,
+                   (size_t)hidden * sizeof(float));
+    a->q = copy;
+    a->q_at = (attention_rows){a->queries * hidden, hidden, a->d};
+    return HST_STATUS_OK;
+}
+
+/* Sequences, their lengths, offsets of packed ones. */
+static hst_status set_lengths(eval_context *c, const args *at, const hst_tensor *x, attention_f32 *a, hst_error *err) {
+    const hst_tensor *mask = eval_in(c, KEY_MASK), *offsets;
+    int64_t shortest;
+    a->sequences = x->dim[0];
+    a->keys = shortest = x->dim[1];
+    if (at->packed) {
+        if (mask->rank != 2 || x->dim[0] != 1)
+            return node_error(c->node, err, HST_STATUS_BAD_SHAPE, "packed rows [1, R, …] go with a mask of rank 2");
+        HST_TRY(attention_offsets(c, OFFSETS, x->dim[1], mask->dim[1], &offsets, err));
+        a->sequences = mask->dim[0];
+        a->keys = shortest = mask->dim[1];
+        if (offsets->dim[0] != a->sequences + 1)
+            return node_error(c->node, err, HST_STATUS_BAD_SHAPE, "there are offsets of %lld sequences, not of %lld",
+                              (long long)offsets->dim[0] - 1, (long long)a->sequences);
+        a->key_offset = offsets->data;
+        if (!at->queries) a->query_offset = a->key_offset;
+        for (int64_t b = 0; b < a->sequences; b++)
+            if (a->key_offset[b + 1] - a->key_offset[b] < shortest) shortest = a->key_offset[b + 1] - a->key_offset[b];
+    }
+    a->queries = at->queries ? at->queries : a->keys;
+    if (at->queries > shortest)
+        return node_error(c->node, err, HST_STATUS_BAD_SHAPE, "%lld queries of %lld rows", (long long)at->queries,
+                          (long long)shortest);
+    return HST_STATUS_OK;
 }
 
 static hst_status run(const void *state, eval_context *c, hst_error *err) {
     (void)state;
-    const hst_tensor *x = eval_in(c, 0), *mask = eval_in(c, 1), *bias = eval_in(c, 2);
+    const hst_tensor *x = eval_in(c, QKV), *mask = eval_in(c, KEY_MASK), *bias = eval_in(c, BIAS);
     args at;
     hst_tensor *y;
     const float *rows;
@@ -119,25 +222,20 @@ static hst_status run(const void *state, eval_context *c, hst_error *err) {
         return node_error(c->node, err, HST_STATUS_BAD_SHAPE, "q, k, v are %s of rank %d, not f32 of rank 3",
                           dtype_name(x->dtype), x->rank);
     HST_TRY(read_args(c->node, x->dim[2], &at, err));
-    const int64_t batch = x->dim[0], length = x->dim[1], hidden = x->dim[2] / 3, d = hidden / at.heads;
-    const int64_t queries = at.queries ? at.queries : length;
-    if (queries > length)
-        return node_error(c->node, err, HST_STATUS_BAD_SHAPE, "%lld queries of %lld rows", (long long)queries,
-                          (long long)length);
-    HST_TRY(eval_output(c, 0, HST_DTYPE_F32, 3, (int64_t[]){batch, queries, hidden}, &y, err));
+    const int64_t hidden = x->dim[2] / at.parts, d = hidden / at.heads;
+    attention_f32 a = attention_make(0, at.heads, 0, 0, d, d);
+    HST_TRY(set_lengths(c, &at, x, &a, err));
+    const bool whole = at.packed && !at.queries;
+    const int64_t dims[3] = {whole ? 1 : a.sequences, whole ? x->dim[1] : a.queries, hidden};
+    HST_TRY(eval_output(c, 0, HST_DTYPE_F32, 3, dims, &y, err));
     HST_TRY(attention_as_f32(c, x, &rows, err));
-    attention_f32 a = attention_make(batch, at.heads, queries, length, d, d);
-    a.q = rows;
-    a.k = rows + hidden;
-    a.v = rows + 2 * hidden;
-    a.q_at = a.k_at = a.v_at = (attention_rows){length * 3 * hidden, 3 * hidden, d};
+    HST_TRY(set_places(c, &at, x, rows, &a, err));
     a.out = y->data;
-    a.out_at = (attention_rows){queries * hidden, hidden, d};
     a.scale = at.scale;
     if (bias) HST_TRY(attention_bias(c, bias, &a, err));
-    if (mask) HST_TRY(attention_key_mask(c, mask, at.mask_value, &a, err));
+    if (mask) HST_TRY(attention_key_mask(c, mask, a.key_offset, at.mask_value, &a, err));
     HST_TRY(attention_run(c, &a, err));
-    if (mask && at.nan_to_zero && at.mask_value == -INFINITY) zero_unseen(mask, y);
+    if (mask && at.nan_to_zero && at.mask_value == -INFINITY) zero_unseen(mask, &a);
     return HST_STATUS_OK;
 }
 
@@ -160,6 +258,14 @@ static const op_case cases[] = {
     {"nothing seen, -inf", 0, "(f32[1,2,3]{1 1 2 2 0 4}, s64[1,2]{0 0}; num_heads=1, mask_value=-inf) -> (f32[1,2,1]{nan})", 0},
     {"nothing seen, made zero", 0, "(f32[2,2,3]{1 1 2 2 0 4}, s64[2,2]{0 0 1 0}; num_heads=1, mask_value=-inf, nan_to_zero=1) -> (f32[2,2,1]{0 0 2 2})", 0},
     {"one query", 0, "(f32[2,2,3]{1 1 2 2 0 4}, s64[2,2]{1 1 1 0}; num_heads=1, scale=1.0, queries=1) -> (f32[2,1,1]{2.5378828 2})", 1e-6},
+    {"one query of its own", 0, "(f32[1,2,2]{1 2 0 4}, s64[1,2]{1 1}, _, _, _, f32[1,1,1]{1}; num_heads=1, scale=1.0, queries=1) -> (f32[1,1,1]{2.5378828})", 1e-6},
+    {"packed", 0, "(f32[1,3,3]{1 1 2 2 0 4 7 7 5}, s64[2,3]{1 1 0 0 0 1}, _, s64[3]{0 1 5}, s64[3]{0 2 3}; num_heads=1, scale=1.0) -> (f32[1,3,1]{2.5378828 2.2384058 5})", 1e-6},
+    {"packed, a hole beside a run", 0, "(f32[1,4,3]{1 1 2 9 9 9 2 0 4 7 7 5}, s32[2,3]{1 0 1 1 0 0}, _, s64[4]{0 1 2 3}, s64[3]{0 3 4}; num_heads=1, scale=1.0) -> (f32[1,4,1]{2.5378828 2.0002468 2.2384058 5})", 1e-6},
+    {"packed, all rows kept", 0, "(f32[1,4,3]{1 1 2 2 0 4 1 1 2 9 9 9}, s64[2,2]{1 1 1 0}, _, s64[4]{0 1 2 3}, s64[3]{0 2 4}; num_heads=1, scale=1.0) -> (f32[1,4,1]{2.5378828 2.2384058 2 2})", 1e-6},
+    {"packed, one query", 0, "(f32[1,3,3]{1 1 2 2 0 4 7 7 5}, s64[2,2]{1 1 1 0}, _, s64[3]{0 1 2}, s64[3]{0 2 3}; num_heads=1, scale=1.0, queries=1) -> (f32[2,1,1]{2.5378828 5})", 1e-6},
+    {"packed, one query of its own", 0, "(f32[1,3,2]{1 2 0 4 7 5}, s64[2,2]{1 1 1 0}, _, s64[3]{0 1 2}, s64[3]{0 2 3}, f32[2,1,1]{1 7}; num_heads=1, scale=1.0, queries=1) -> (f32[2,1,1]{2.5378828 5})", 1e-6},
+    {"packed, nothing seen, made zero", 0, "(f32[1,3,3]{1 1 2 2 0 4 7 7 5}, s64[2,2]{0 0 0 1}, _, s64[3]{0 1 3}, s64[3]{0 2 3}; num_heads=1, mask_value=-inf, nan_to_zero=1) -> (f32[1,3,1]{0 0 5})", 0},
+    {"packed, no sequences", 0, "(f32[1,0,3]{}, s64[0,2]{}, _, s64[0]{}, s64[1]{0}; num_heads=1) -> (f32[1,0,1]{})", 0},
     {"bias", 0, "(f32[1,2,3]{1 1 2 2 0 4}, _, f32[1,1,1,2]{-1 0}; num_heads=1, scale=1.0) -> (f32[1,2,1]{3 2.5378828})", 1e-6},
     {"bias of rows, mask", 0, "(f32[1,2,3]{1 1 2 2 0 4}, s64[1,2]{1 1}, f32[2,2]{-1 0 0 -inf}; num_heads=1, scale=1.0) -> (f32[1,2,1]{3 2})", 1e-6},
     {"empty", 0, "(f32[0,2,3]{}; num_heads=1, scale=1.0) -> (f32[0,2,1]{})", 0},
@@ -170,7 +276,7 @@ HST_OP(hasten_PackedAttention) = {.name = "PackedAttention",
                                   .domain = "hasten",
                                   .since = 1,
                                   .min_in = 1,
-                                  .max_in = 3,
+                                  .max_in = 6,
                                   .min_out = 1,
                                   .max_out = 1,
                                   .infer = infer,

@@ -59,7 +59,7 @@ static hst_status eval(eval_context *c, hst_error *err) {
         return node_error(c->node, err, HST_STATUS_BAD_SHAPE, "input is %s, needs f32", dtype_name(x->dtype));
     HST_TRY(eval_output(c, 0, HST_DTYPE_U8, x->rank, x->dim, &y, err));
     job w = {.n = tensor_count(x), .x = x->data, .y = y->data};
-    team_context alone = {NULL, 0, 1};
+    team_context alone = {.workers = 1};
     if (w.n < 16384)
         worker(&w, &alone);
     else

@@ -283,6 +283,7 @@ static hst_status eval_product(eval_context *c, const plan *p, const product *q,
     int workers = team_size(c->team);
     HST_TRY(eval_scratch(c, (size_t)(r.each * workers) * sizeof(float), &scratch, err));
     r.scratch = scratch;
+    c->macs += (uint64_t)q->b * (uint64_t)q->m * (uint64_t)q->n * (uint64_t)q->k;
     team_run(c->team, workers, worker, &r);
     deliver(p, q, out, y);
     return HST_STATUS_OK;

@@ -245,6 +245,6 @@ hst_status elementwise_bind(bind_context *c, hst_error *err) {
         return HST_STATUS_OK;
     }
     c->run = run_eval;
-    c->kernel = cpu_level() == CPU_SCALAR ? "elementwise__ref" : "elementwise, vectors";
+    c->kernel = kernels_chosen(c->n_in == 1 ? offsetof(kernels, unary_f32) : offsetof(kernels, binary_f32))->name;
     return HST_STATUS_OK;
 }

@@ -72,7 +72,13 @@ static hst_status eval(eval_context *c, hst_error *err) {
         j.rows = scratch;
     }
     if (workers > 1) team_run(c->team, workers, part, &j);
-    else part(&j, &(team_context){NULL, 0, 1});
+    else part(&j, &(team_context){.workers = 1});
+    return HST_STATUS_OK;
+}
+
+static hst_status bind(bind_context *c, hst_error *err) {
+    HST_TRY(elementwise_bind(c, err));
+    if (c->run && c->n_in == 2) c->kernel = kernels_chosen(offsetof(kernels, bias_unary_f32))->name;
     return HST_STATUS_OK;
 }
 
@@ -90,7 +96,7 @@ static const op_case fast_cases[] = {
 
 HST_OP(com_microsoft_BiasGelu) = {
     .name = "BiasGelu", .domain = "com.microsoft", .since = 1, .min_in = 2, .max_in = 2, .min_out = 1, .max_out = 1,
-    .infer = unary_infer, .eval = eval, .bind = elementwise_bind, .summary = "Gelu (erf) of a sum", .cases = bias_cases};
+    .infer = unary_infer, .eval = eval, .bind = bind, .summary = "Gelu (erf) of a sum", .cases = bias_cases};
 HST_OP(com_microsoft_FastGelu) = {
     .name = "FastGelu", .domain = "com.microsoft", .since = 1, .min_in = 1, .max_in = 2, .min_out = 1, .max_out = 1,
-    .infer = unary_infer, .eval = eval, .bind = elementwise_bind, .summary = "Gelu (tanh) of a sum", .cases = fast_cases};
+    .infer = unary_infer, .eval = eval, .bind = bind, .summary = "Gelu (tanh) of a sum", .cases = fast_cases};

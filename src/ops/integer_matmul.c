@@ -192,6 +192,7 @@ static hst_status product_make(eval_context *c, const roles *r, const packed_s16
     if (r->b_scale >= 0) HST_TRY(read_scale(c, r->b_scale, b, true, &p->scale_b, &p->step_b, err));
     HST_TRY(read_bias(c, r->bias, s->n, &p->bias, err));
     collapse(g, b->rank, p->step_a.matrix_step, p->step_a.step);
+    c->macs += (uint64_t)s->batches * (uint64_t)s->m * (uint64_t)s->n * (uint64_t)s->k;
     size_t size_a, size_b;
     if (!gemm_s16_size_a(s->m, s->k, &size_a) || !gemm_s16_size_b(s->k, s->n, &size_b))
         return node_error(c->node, err, HST_STATUS_NO_MEMORY, "matrices are too large");
@@ -312,7 +313,7 @@ static hst_status bind_as(bind_context *c, const roles *r, hst_status (*run)(con
     c->run = run;
     c->state = state;
     c->state_free = packed_s16_free;
-    c->kernel = "gemm_s16";
+    c->kernel = kernels_chosen(offsetof(kernels, gemm_s16_tile))->name;
     return HST_STATUS_OK;
 }
 

@@ -14,6 +14,7 @@ typedef struct interp {
     const hst_tensor **given; /* per value id: graph inputs, not owned */
     int n_values;
     size_t live;
+    bool padding; /* the graph shows padding rows */
 } interp;
 
 typedef struct evaluation { /* eval_context.owner */
@@ -137,7 +138,7 @@ static hst_status evaluate(interp *in, const node *n, const hst_tensor *const *i
     }
     evaluation e = {.in = in};
     eval_context c = {n,   inputs, n->n_in, out, n->n_out, in->options->team ? in->options->team : team_default(),
-                      &runtime, &e};
+                      &runtime, &e, in->padding, .macs = 0};
     hst_status status = n->op->eval(&c, err);
     for (int i = 0; i < e.n_scratch; i++) memory_free(in->allocator, e.scratch[i], e.scratch_size[i]);
     for (int i = 0; i < n->n_out && status == HST_STATUS_OK; i++)
@@ -265,6 +266,7 @@ hst_status interp_run(const graph *g, const hst_tensor *const *inputs, hst_tenso
     in.table = (hst_tensor **)(void *)memory;
     in.given = (const hst_tensor **)(void *)(memory + n * sizeof(void *));
     in.left = (int *)(void *)(memory + 2 * n * sizeof(void *));
+    for (const node *at = g->first; at; at = at->next) in.padding |= node_int(at, "shows_padding", 0) != 0;
     for (int i = 0; i < g->n_outputs; i++) out[i] = NULL;
     hst_status status = run_graph(&in, g, inputs, out, err);
     memory_free(in.allocator, memory, bytes);

@@ -242,6 +242,7 @@ static hst_status eval(eval_context *c, hst_error *err) {
         HST_TRY(weights_check(c->node, &w, c->in, c->n_in, err));
         HST_TRY(eval_scratch(c, (size_t)workers * (size_t)w.a.k * sizeof(float), &row, err));
         job j = {&w, f.a, f.bias, f.y, row, f.m};
+        c->macs += (uint64_t)f.m * (uint64_t)w.a.n * (uint64_t)w.a.k;
         team_run(c->team, workers, worker, &j);
     }
     frame_finish(&f);
@@ -275,6 +276,7 @@ static hst_status run(const void *state, eval_context *c, hst_error *err) {
     g.packed = p->panels;
     g.packed_dtype = HST_DTYPE_F32;
     g.bias = f.bias;
+    c->macs += (uint64_t)f.m * (uint64_t)p->a.n * (uint64_t)p->a.k;
     team_run(c->team, 0, part, &g);
     frame_finish(&f);
     return HST_STATUS_OK;

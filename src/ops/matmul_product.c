@@ -59,12 +59,13 @@ static hst_status left_operand(eval_context *c, const matmul_product *p, const m
 typedef struct job {
     gemm_f32 g;
     float *scratch;
-    int64_t each; /* floats of a worker's scratch */
+    int64_t parts, each; /* floats of a worker's scratch */
 } job;
 
 static void work(void *arg, const team_context *ctx) {
     const job *j = arg;
-    gemm_f32_part(&j->g, ctx->worker, ctx->workers, j->scratch + ctx->worker * j->each);
+    for (int64_t part; (part = team_next(ctx, 0, j->parts)) >= 0;)
+        gemm_f32_part(&j->g, part, j->parts, j->scratch + ctx->worker * j->each);
 }
 
 static hst_status run_job(eval_context *c, job *j, hst_error *err) {
@@ -76,6 +77,7 @@ static hst_status run_job(eval_context *c, job *j, hst_error *err) {
     j->each = (gemm_f32_scratch(&j->g) + 15) / 16 * 16;
     if (j->each && !(j->scratch = scratch_array(c, (size_t)workers * (size_t)j->each, sizeof(float), err)))
         return HST_STATUS_NO_MEMORY;
+    j->parts = gemm_f32_parts(&j->g, workers);
     team_run(c->team, workers, work, j);
     return HST_STATUS_OK;
 }
@@ -121,6 +123,7 @@ hst_status matmul_product_f32(eval_context *c, const matmul_product *p, const ma
         j.g.parameters = p->activation->parameter;
     }
     j.g.residual = p->residual;
+    c->macs += (uint64_t)s->batches * (uint64_t)s->m * (uint64_t)s->n * (uint64_t)s->k;
     return run_job(c, &j, err);
 }
 

@@ -116,7 +116,7 @@ static hst_status run_f32(eval_context *c, const norm_call *a, hst_error *err) {
     HST_TRY(result(c, a->inv, &j.all.inv, err));
     j.residual_rows = a->residual ? tensor_count(a->residual) / a->n : 1;
     if (a->rows * a->n >= 16384 && a->rows > 1 && c->team) team_run(c->team, 0, rows_part, &j);
-    else rows_part(&j, &(team_context){NULL, 0, 1});
+    else rows_part(&j, &(team_context){.workers = 1});
     rounded(a->y, j.all.y);
     rounded(a->sum, j.all.sum);
     rounded(a->mean, j.all.mean);
@@ -204,6 +204,6 @@ static hst_status run_eval(const void *state, eval_context *c, hst_error *err) {
 hst_status norm_bind(bind_context *c, hst_error *err) {
     (void)err;
     c->run = run_eval;
-    c->kernel = "norm_f32";
+    c->kernel = kernels_chosen(offsetof(kernels, norm_f32))->name;
     return HST_STATUS_OK;
 }

@@ -154,7 +154,7 @@ static hst_status eval(eval_context *c, hst_error *err) {
         j.rows = scratch;
     }
     if (workers > 1) team_run(c->team, workers, tokens, &j);
-    else tokens(&j, &(team_context){NULL, 0, 1});
+    else tokens(&j, &(team_context){.workers = 1});
     return HST_STATUS_OK;
 }
 

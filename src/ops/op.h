@@ -41,6 +41,7 @@ void infer_subgraph_input(graph *g, int i, const type *t);
 /* Turns a negative axis; BAD_SHAPE "axis -3 out of range for rank 2". */
 hst_status axis_normalize(const node *n, int64_t axis, int rank, int *out, hst_error *err);
 
+#define MASK_HIDES (-10000.0f) /* a mask value at or below it hides a key for good */
 #define CONTENT_MOST 64 /* elements of a content that infer functions look at */
 /* Input i's content, where known, is the output's content too (Cast, Identity, Reshape …). */
 void infer_pass_content(infer_context *c, int i, int out);
@@ -87,6 +88,8 @@ struct eval_context {
     team *team; /* for team_run */
     const eval_runtime *runtime;
     void *owner; /* the runtime's own */
+    bool padding; /* an output shows padding rows, and the session computes them: PackPlan keeps every row */
+    uint64_t macs; /* multiply-adds of this evaluation, added up by what multiplies matrices: for profiles */
 };
 
 /* Input i or NULL; and the same as an error: "input 'axes' is missing". */

@@ -139,6 +139,7 @@ static hst_status project(eval_context *c, const shape *s, const packed_s16 *pac
         gemm_s16_pack_b(&right, s->in, n, b);
     }
     projection p = {scale, offset, qkv, n};
+    c->macs += (uint64_t)m * (uint64_t)n * (uint64_t)s->in;
     gemm_s16(c->team, m, n, s->in, a, b ? b : packed->data, finish, &p);
     return HST_STATUS_OK;
 }
@@ -310,6 +311,7 @@ static hst_status run(const void *state, eval_context *c, hst_error *err) {
     a.scratch_each = (a.scratch_each + 15) & ~INT64_C(15);
     int workers = team_size(c->team);
     HST_TRY(floats(c, a.scratch_each, workers, 1, &a.scratch, err));
+    c->macs += 2 * (uint64_t)count * (uint64_t)s->total; /* count = batch * seq * hidden */
     team_run(c->team, workers, worker, &a);
     if (d != HST_DTYPE_F32) convert_from_f32(d, a.y, y->data, 0, count);
     return HST_STATUS_OK;
@@ -331,7 +333,7 @@ static hst_status bind(bind_context *c, hst_error *err) {
     c->run = run;
     c->state = state;
     c->state_free = packed_s16_free;
-    c->kernel = "gemm_s16";
+    c->kernel = kernels_chosen(offsetof(kernels, gemm_s16_tile))->name;
     return HST_STATUS_OK;
 }
 

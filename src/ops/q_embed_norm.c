@@ -134,7 +134,7 @@ static hst_status eval(eval_context *c, hst_error *err) {
     }
     j.rows = (float *)scratch + 2 * j.hidden;
     if (workers > 1) team_run(c->team, workers, tokens, &j);
-    else tokens(&j, &(team_context){NULL, 0, 1});
+    else tokens(&j, &(team_context){.workers = 1});
     return HST_STATUS_OK;
 }
 

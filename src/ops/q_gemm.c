@@ -4,6 +4,7 @@
  * even. */
 #include <string.h>
 
+#include "kernels/kernels.h"
 #include "ops/packed_s16.h"
 #include "ops/q_linear.h"
 
@@ -127,6 +128,7 @@ static hst_status run(const void *state, eval_context *e, hst_error *err) {
     HST_TRY(eval_scratch(e, bytes, &wide, err));
     gemm_s16_widen_a(&s, m, k, wide);
     if (!right) HST_TRY(pack(e, k, n, tb, &right, err));
+    e->macs += (uint64_t)m * (uint64_t)n * (uint64_t)k;
     gemm_s16(e->team, m, n, k, wide, right, finish, &p);
     return HST_STATUS_OK;
 }
@@ -146,7 +148,7 @@ static hst_status bind(bind_context *c, hst_error *err) {
     c->run = run;
     c->state = state;
     c->state_free = packed_s16_free;
-    c->kernel = "gemm_s16";
+    c->kernel = kernels_chosen(offsetof(kernels, gemm_s16_tile))->name;
     return HST_STATUS_OK;
 }
 

@@ -129,7 +129,7 @@ static hst_status node_prefix(const node *n, hst_status status, hst_error *err) 
 }
 
 static void run_all(eval_context *c, job *w, team_fn fn, bool parallel) {
-    team_context alone = {NULL, 0, 1};
+    team_context alone = {.workers = 1};
     if (parallel && tensor_count(w->x) >= 16384)
         team_run(c->team, 0, fn, w);
     else

@@ -286,7 +286,7 @@ static hst_status eval_f32(eval_context *c, kind k, const plan *p, const hst_ten
         convert_to_f32(x->dtype, x->data, 0, from, n);
         w.x = from, w.y = to;
     }
-    team_context alone = {NULL, 0, 1};
+    team_context alone = {.workers = 1};
     if (n < 16384)
         worker(&w, &alone);
     else

@@ -106,7 +106,7 @@ static hst_status eval(eval_context *c, hst_error *err) {
         j.rows = scratch;
     }
     if (workers > 1) team_run(c->team, workers, part, &j);
-    else part(&j, &(team_context){NULL, 0, 1});
+    else part(&j, &(team_context){.workers = 1});
     return HST_STATUS_OK;
 }
 
@@ -119,7 +119,7 @@ static hst_status bind(bind_context *c, hst_error *err) {
     (void)err;
     if (c->in[0].dtype == HST_DTYPE_F32) {
         c->run = run;
-        c->kernel = "softmax_f32";
+        c->kernel = kernels_chosen(offsetof(kernels, softmax_f32))->name;
     } else {
         c->why = "only f32 has a vector kernel";
     }

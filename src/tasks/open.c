@@ -179,7 +179,12 @@ static hst_status open_parts(hst_task *t, const char *path, const char *name, co
         t->pad_id = (int32_t)json_integer_value(pad);
     t->batch_tokens = o && o->batch_tokens ? o->batch_tokens : BATCH_TOKENS;
     t->top_k = o ? o->top_k : 0;
-    return hst_session_new(t->model, o ? o->session : NULL, &t->session, err);
+    hst_session_options session = HST_INIT(hst_session_options);
+    if (o && o->session)
+        memcpy(&session, o->session, o->session->size < sizeof session ? o->session->size : sizeof session);
+    session.size = sizeof session;
+    session.padded_rows = HST_PADDED_ROWS_ZERO; /* no answer shows them */
+    return hst_session_new(t->model, &session, &t->session, err);
 }
 
 hst_status hst_task_open(const char *path, const char *task, const hst_task_options *options, hst_task **out,

@@ -1,4 +1,5 @@
-/* The thread team: every worker runs once, barriers order phases, and the awkward cases: nested, busy, forked, resized. */
+/* The thread team: every worker runs once, barriers order phases, and the awkward cases: nested, busy, forked, resized.
+ */
 #include <math.h>
 #include <pthread.h>
 #include <setjmp.h>
@@ -78,6 +79,44 @@ static void nested(void *arg, const team_context *ctx) {
     team_run(ctx->team, 0, count, &inner);
     if (inner.total != 1 || inner.workers != 1) atomic_fetch_add(&((job *)arg)->wrong, 1);
     count(arg, ctx);
+}
+
+enum { ITEMS = 203 };
+
+typedef struct shared_items {
+    atomic_int taken[TEAM_QUEUES][ITEMS];
+    int64_t n;
+    atomic_int by_slow;
+} shared_items;
+
+/* Worker 0 is held up in its first item. */
+static void take_items(void *arg, const team_context *ctx) {
+    shared_items *s = arg;
+    for (int q = 0; q < TEAM_QUEUES; q++) {
+        for (int64_t i; (i = team_next(ctx, q, s->n)) >= 0;) {
+            atomic_fetch_add(&s->taken[q][i], 1);
+            if (q || ctx->worker || ctx->workers == 1) continue;
+            if (atomic_fetch_add(&s->by_slow, 1) == 0) usleep(20000);
+        }
+        team_barrier(ctx);
+    }
+}
+
+static void test_next(void **state) {
+    (void)state;
+    team *t = team_default();
+    for (int size = 1; size <= 5; size++) {
+        team_set_size(t, size);
+        for (int64_t n = 0; n <= ITEMS; n += n < 8 ? 1 : 65) {
+            static shared_items s;
+            memset(&s, 0, sizeof s);
+            s.n = n;
+            team_run(t, 0, take_items, &s);
+            for (int q = 0; q < TEAM_QUEUES; q++)
+                for (int64_t i = 0; i < ITEMS; i++) assert_int_equal(s.taken[q][i], i < n);
+        }
+    }
+    team_set_size(t, 0);
 }
 
 static void test_nested(void **state) {
@@ -180,7 +219,7 @@ static void test_split(void **state) {
                 int64_t at = 0;
                 for (int w = 0; w < workers; w++) {
                     int64_t begin, end;
-                    team_split(n, grain, &(team_context){NULL, w, workers}, &begin, &end);
+                    team_split(n, grain, &(team_context){.worker = w, .workers = workers}, &begin, &end);
                     assert_int_equal(begin, at);
                     assert_true(end >= begin && (end == n || end % grain == 0));
                     at = end;
@@ -191,8 +230,13 @@ static void test_split(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_runs_once_each), cmocka_unit_test(test_barrier), cmocka_unit_test(test_nested),
-        cmocka_unit_test(test_busy),           cmocka_unit_test(test_stop),    cmocka_unit_test(test_split),
+        cmocka_unit_test(test_runs_once_each),
+        cmocka_unit_test(test_barrier),
+        cmocka_unit_test(test_next),
+        cmocka_unit_test(test_nested),
+        cmocka_unit_test(test_busy),
+        cmocka_unit_test(test_stop),
+        cmocka_unit_test(test_split),
 #if !defined(HASTEN_SANITIZE_THREAD)
         cmocka_unit_test(test_fork),
 #endif

@@ -36,7 +36,7 @@ expect "no command" 2 "usage: hasten" "$hasten"
 expect "help" 0 "usage: hasten" "$hasten" --help
 expect "version" 0 "^hasten [0-9]" "$hasten" --version
 expect "unknown command" 2 "no command 'walk'" "$hasten" walk
-for command in run export inspect tokenize bench list; do
+for command in run export inspect tokenize bench list explain; do
     expect "$command --help" 0 "usage: hasten $command" "$hasten" "$command" --help
     lines=$("$hasten" "$command" --help | wc -l)
     columns=$("$hasten" "$command" --help | wc -L)
@@ -101,7 +101,34 @@ expect "bench --machine --json" 0 '"read_gb_s"' "$hasten" bench --machine --json
 expect "padded rows" 0 "27 tokens" "$hasten" bench --size 6,9,12 --padded-rows zero --warmups 0 --runs 2
 expect "padded rows, wrong" 2 "'maybe' is no option" "$hasten" bench --padded-rows maybe
 expect_input "bench --serve" '2x8 0.01\nmachine 0.01\nnothing 1\n2x8\n' '"runs":.*|.*"gflops":.*|.*"error":.*no size.*|.*"error":.*|$' "$hasten" bench --serve
+expect "bench --profile" 0 "tokens/s" "$hasten" bench --size 2x8 --warmups 0 --runs 2 --profile trace.json
+expect "the trace" 0 '"name":"Linear"' head -c 4000 trace.json
+expect "a trace nowhere" 1 "cannot be written" "$hasten" bench --size 2x8 --warmups 0 --runs 1 --profile no/such/trace.json
+expect "explain" 0 "Linear .*gemm_f32.*%" "$hasten" explain --size 1x8 --runs 2 "$model"
+expect "explain, the sum" 0 "of it is reached" "$hasten" explain --size 6,9 --runs 1 --padded-rows zero "$model"
+expect "explain, not run" 0 "sequence, 1" "$hasten" explain --size none "$model"
+expect "explain --json" 0 '"limit_ms"' "$hasten" explain --size 1x8 --runs 1 --json "$model"
+expect "explain nothing" 2 "needs one model" "$hasten" explain
+expect "explain, wrong size" 2 "no size such as" "$hasten" explain --size 8x "$model"
+expect "chosen kernels at a level" 0 'softmax_f32__ref .*yes *yes' env HST_CPU=scalar "$hasten" list kernels
 expect "a full disk" 1 "could not be written" sh -c "'$hasten' list ops >/dev/full"
+
+# What is JSON reads as JSON, and the parts add up.
+if command -v python3 >/dev/null; then
+    "$hasten" explain --size 1x8 --runs 3 --json "$model" >explain.json
+    expect "JSON and sums" 0 "^good" python3 -c '
+import json
+trace = json.load(open("trace.json"))["traceEvents"]
+assert len(trace) > 40 and {e["args"]["run"] for e in trace} == {0, 1} and all(e["ph"] == "X" and e["dur"] >= 0 for e in trace)
+one = [e for e in trace if e["args"]["run"] == 0]
+r = json.load(open("explain.json"))
+steps, t = r["steps"], r["timing"]
+assert [s["op"] for s in steps if "ms" in s] == [e["name"] for e in one]
+assert abs(sum(s.get("share", 0) for s in steps) - 1) < 1e-3
+assert abs(sum(s.get("limit_ms", 0) for s in steps) - t["limit_ms"]) < 1e-3
+assert 0 < t["limit_ms"] and 0 < t["steps_ms"] and sum(s.get("macs", 0) for s in steps) > 8 * 4 * 3e5
+print("good")'
+fi
 
 echo "$((count - bad)) of $count passed"
 [ "$bad" = 0 ]

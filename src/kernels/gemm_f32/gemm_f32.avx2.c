@@ -68,6 +68,11 @@ static inline __attribute__((always_inline)) void tile(const gemm_f32_tile *t, c
     for (int r = 0; r < rows; r++)
 #pragma GCC unroll 8
         for (int j = 0; j < 2 * panels; j++) acc[r][j] = _mm256_setzero_ps();
+            /* The result's lines are mostly another worker's: asked for now, they are here when they are written. */
+#pragma GCC unroll 8
+    for (int r = 0; r < rows; r++)
+#pragma GCC unroll 4
+        for (int p = 0; p < panels; p++) __builtin_prefetch(t->c + r * t->ldc + p * NR, 1);
 #pragma GCC unroll 1
     for (int64_t k = t->k; k > 0; k--, a0++, a3++, b += NR, ahead += (uintptr_t)ahead_step) {
 #pragma GCC unroll 4

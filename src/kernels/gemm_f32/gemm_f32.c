@@ -13,6 +13,9 @@ enum {
     GROUP_BYTES = 192 * 1024, /* panels made at once in scratch */
     GROUP_MAX = 16,           /* panels between two passes of the activation */
     PACK_K = 64,              /* columns of a transposed operand converted at once */
+    PART_MACS = 1 << 18,      /* of the least part that is worth taking */
+    PARTS_MOST = 32,          /* a worker */
+    ROWS_OF_READING = 8,      /* so many rows take as long as reading the weights */
     ROWS_MIN = 24,
     ROWS_MAX = 192
 };
@@ -220,30 +223,57 @@ static void split(int64_t n, int64_t parts, int64_t part, int64_t *begin, int64_
     *end = *begin + each + (part < more);
 }
 
-/* How many parts the rows are cut into (the panels of all batches into workers / that): the least work of the busiest
- * worker, then the least data read. */
-static int split_rows(const gemm_f32 *g, int workers) {
-    const int64_t rows = (g->m + g->family->mr - 1) / g->family->mr;
-    const int64_t columns = gemm_f32_panels(g->family, g->n) * g->batch;
-    int best = 1;
+static int64_t ceil_div(int64_t a, int64_t b) {
+    return (a + b - 1) / b;
+}
+
+/* How many parts the rows are cut into (the panels of all batches into parts / that): the least work of the largest
+ * part, then the least data read. */
+static int64_t split_rows(const gemm_f32 *g, int64_t parts) {
+    const int64_t rows = ceil_div(g->m, g->family->mr), columns = gemm_f32_panels(g->family, g->n) * g->batch;
+    int64_t best = 1;
     double least = 0;
-    for (int parts = 1; parts <= workers; parts++) {
-        if (workers % parts) continue;
-        const double r = (double)((rows + parts - 1) / parts),
-                     c = (double)((columns + workers / parts - 1) / (workers / parts));
+    for (int64_t some = 1; some <= parts; some++) {
+        if (parts % some) continue;
+        const double r = (double)ceil_div(rows, some), c = (double)ceil_div(columns, parts / some);
         const double cost = r * c + (r * g->family->mr + c * g->family->nr) / 64;
-        if (parts == 1 || cost < least) best = parts, least = cost;
+        if (some == 1 || cost < least) best = some, least = cost;
     }
     return best;
 }
 
-void gemm_f32_part(const gemm_f32 *g, int worker, int workers, float *scratch) {
+int64_t gemm_f32_parts(gemm_f32 *g, int workers) {
+    const gemm_f32_family *f = g->family;
+    const int64_t tiles = ceil_div(g->m, f->mr), panels = gemm_f32_panels(f, g->n) * g->batch;
+    if (g->m <= 0 || g->n <= 0 || g->batch <= 0) return 0;
+    int64_t rows = panels_in_place(g) ? ceil_div(g->m, block_rows(g)) : 1, columns = 1;
+    if (workers > 1) {
+        const double m = g->m < ROWS_OF_READING ? ROWS_OF_READING : (double)g->m;
+        const double worth = m * (double)g->k * f->nr * (double)panels / PART_MACS,
+                     bound = (double)PARTS_MOST * workers;
+        const int64_t most = worth < workers ? workers : worth < bound ? (int64_t)worth : (int64_t)bound;
+        /* Cutting rows means reading panels again: only where there are too few of them. */
+        const int64_t few = most < 2 * workers ? most : 2 * workers;
+        if (rows * panels < few) rows = ceil_div(few, panels) < tiles ? ceil_div(few, panels) : tiles;
+        columns = ceil_div(most, rows) < panels ? ceil_div(most, rows) : panels;
+    }
+    const int wide = tiles == 1 && f->wide[g->m] ? f->wide_panels[g->m] : 1;
+    g->row_parts = rows;
+    g->part_panels = ceil_div(ceil_div(panels, columns), wide) * wide;
+    return rows * ceil_div(panels, g->part_panels);
+}
+
+void gemm_f32_part(const gemm_f32 *g, int64_t part, int64_t parts, float *scratch) {
     if (g->m <= 0 || g->n <= 0 || g->batch <= 0) return;
-    const int row_parts = split_rows(g, workers), column_parts = workers / row_parts;
-    const int64_t mr = g->family->mr, panels = gemm_f32_panels(g->family, g->n);
+    const int64_t mr = g->family->mr, panels = gemm_f32_panels(g->family, g->n), all = panels * g->batch;
+    const int64_t row_parts = g->row_parts ? g->row_parts : split_rows(g, parts), column_parts = parts / row_parts;
     int64_t row, row_end, at, at_end;
-    split((g->m + mr - 1) / mr, row_parts, worker % row_parts, &row, &row_end);
-    split(panels * g->batch, column_parts, worker / row_parts, &at, &at_end);
+    split(ceil_div(g->m, mr), row_parts, part / column_parts, &row, &row_end);
+    split(all, column_parts, part % column_parts, &at, &at_end);
+    if (g->part_panels) {
+        at = part % column_parts * g->part_panels;
+        at_end = at + g->part_panels < all ? at + g->part_panels : all;
+    }
     row *= mr;
     row_end = row_end * mr < g->m ? row_end * mr : g->m;
     if (row >= row_end) return;

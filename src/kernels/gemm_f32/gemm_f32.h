@@ -113,6 +113,8 @@ typedef struct gemm_f32 {
     int64_t batch;
     const int64_t *a_offset, *b_offset;
     int64_t a_stride, b_stride, c_stride, r_stride;
+    /* how gemm_f32_parts cut it: so many parts of the rows, each by groups of so many panels. 0: not yet */
+    int64_t row_parts, part_panels;
 } gemm_f32;
 
 /* A problem with everything neutral: batch 1, scale 1, no epilogue, dense strides. */
@@ -121,8 +123,11 @@ gemm_f32 gemm_f32_make(const gemm_f32_family *f, int64_t m, int64_t n, int64_t k
 /* Floats of scratch that each worker needs (0 where B is packed in f32). */
 int64_t gemm_f32_scratch(const gemm_f32 *g);
 
-/* The part of `worker` of `workers`; parts are disjoint and need no barrier between them. scratch is this worker's own,
- * 64-byte aligned. */
-void gemm_f32_part(const gemm_f32 *g, int worker, int workers, float *scratch);
+/* Part `part` of `parts`; parts are disjoint and need no barrier between them. scratch is this worker's own, 64-byte
+ * aligned. */
+void gemm_f32_part(const gemm_f32 *g, int64_t part, int64_t parts, float *scratch);
+/* Cuts it for workers that take one part after the other: small enough that none waits long for the last, large enough
+ * to be worth the taking. Returns how many. Not called before, any number of parts is right. */
+int64_t gemm_f32_parts(gemm_f32 *g, int workers);
 
 #endif

@@ -1,0 +1,388 @@
+/* No padding: the rows [batch, sequence, …] around attentions that share a key mask become [1, rows, …] without those
+ * that the mask hides (hasten.PackPlan says which), from the embeddings to where they are read: by a graph output, by a
+ * head of first tokens, by a pooling that the mask hides them from.
+ *
+ * The region: the attentions; every node that works row by row on what comes from them (down); every such node that
+ * leads to them (up). Nothing of it may show padding rows but a graph output: those are computed, or zeros, as the
+ * session says. Each node of the region is made again on packed rows, in the order of the graph; then readers outside
+ * turn to those, and the old nodes die. Exact: no row depends on another one but by attention, which reads seen rows.
+ */
+#include <string.h>
+
+#include "passes/match.h"
+#include "passes/padding.h"
+#include "passes/pass.h"
+#include "passes/rows.h"
+
+enum { UP = 1, DOWN = 2 };
+
+typedef enum reading {               /* how a node outside reads a value of the region */
+                       READ_NOT,     /* as if it depended on padding rows */
+                       READ_FIRST,   /* Gather of the first rows */
+                       READ_SHAPE,   /* Shape */
+                       READ_SUM,     /* ReduceSum over the sequence of what is zero in padding rows */
+                       READ_UNPADDED /* whatever stands in padding rows */
+} reading;
+
+typedef struct region {
+    graph *g;
+    value *mask;
+    dim batch, sequence, rows; /* lengths; rows: the packed ones */
+    bool first;                /* first rows are read */
+    unsigned char *part;       /* by node id: UP, DOWN, 0 */
+    value **twin;              /* by value id: the same on packed rows */
+    int *order;                /* by node id: place in the graph */
+    int n_nodes, n_values;     /* of the graph as it was */
+    value *plan[2];            /* rows, offsets */
+} region;
+
+static unsigned part_of(const region *r, const node *n) {
+    return n && n->id < r->n_nodes ? r->part[n->id] : 0;
+}
+
+static bool is_down(const region *r, const value *v) {
+    return v && (part_of(r, v->producer) & DOWN) != 0;
+}
+
+/* ---- finding the region ---- */
+
+static bool is_attention(const node *n) {
+    if (!node_is(n, "hasten", "PackedAttention") || n->n_in < 2 || !n->in[1] || !n->in[0]) return false;
+    for (int i = 2; i < n->n_in; i++)
+        if (n->in[i] && i != 5) return false; /* a bias, or packed already */
+    const value *mask = n->in[1];
+    return n->in[0]->type.rank == 3 && mask->type.rank == 2 && mask->graph == n->graph &&
+           dtype_bits(mask->type.dtype) >= 8 && mask->type.dtype != HST_DTYPE_STRING &&
+           node_int(n, "queries", 0) <= 1 && node_float(n, "mask_value", -1e30f) <= MASK_HIDES;
+}
+
+static bool in_region(const region *r, const node *n) {
+    return is_attention(n) && n->in[1] == r->mask && n->in[0]->type.dim[0] == r->batch &&
+           n->in[0]->type.dim[1] == r->sequence;
+}
+
+/* Row by row, after the mask is known, and nothing that comes from an attention taken as a whole. */
+static bool fits(const region *r, const node *n, rows_role *role) {
+    if (r->mask->producer && r->order[n->id] < r->order[r->mask->producer->id]) return false;
+    if (!rows_node(n, r->batch, r->sequence, role)) return false;
+    for (int i = 0; i < n->n_in; i++)
+        if (n->in[i] && (n->in[i]->graph != r->g || (role[i] == ROWS_WHOLE && is_down(r, n->in[i])))) return false;
+    return true;
+}
+
+static void mark_down(const region *r) {
+    rows_role role[ROWS_INPUTS];
+    for (const node *n = r->g->first; n; n = n->next) {
+        bool down = in_region(r, n), reached = false;
+        for (int i = 0; i < n->n_in && !down; i++) reached |= is_down(r, n->in[i]);
+        if (down || (reached && !padding_absorbs(n, r->mask) && fits(r, n, role))) r->part[n->id] = DOWN;
+    }
+}
+
+static bool reads_as_rows(const region *r, const use *u) {
+    rows_role role[ROWS_INPUTS];
+    if (!part_of(r, u->node)) return false;
+    if (in_region(r, u->node)) return u->index == 0;
+    return rows_node(u->node, r->batch, r->sequence, role) && role[u->index] != ROWS_WHOLE;
+}
+
+static void mark_up(const region *r) {
+    rows_role role[ROWS_INPUTS];
+    for (const node *n = r->g->last; n; n = n->previous) {
+        bool wanted = false;
+        if (part_of(r, n)) continue;
+        for (int i = 0; i < n->n_out; i++) {
+            const value *v = n->out[i];
+            if (v && v->type.rank < 3) continue; /* ids and the like: packed where they are read */
+            for (int k = 0; v && k < v->n_uses && !wanted; k++) wanted = reads_as_rows(r, &v->uses[k]);
+        }
+        if (wanted && fits(r, n, role)) r->part[n->id] = UP;
+    }
+}
+
+/* ---- who reads it from outside ---- */
+
+static reading reading_of(const region *r, const value *v, const use *u) {
+    const node *n = u->node;
+    int64_t axes[2];
+    if (n->graph != r->g) return READ_NOT;
+    if (rows_is_first(n)) return READ_FIRST;
+    if (node_is(n, "", "Shape")) {
+        for (int i = 2; i < v->type.rank; i++)
+            if (dim_is_symbol(v->type.dim[i])) return READ_NOT;
+        return READ_SHAPE;
+    }
+    if (padding_absorbs(n, r->mask)) return READ_UNPADDED;
+    if (!padding_is_zero(v, r->mask)) return READ_NOT;
+    if (node_is(n, "", "ReduceSum") && v->type.rank == 3 && v->type.dim[2] > 1 && v->type.dtype == HST_DTYPE_F32 &&
+        match_axes(n, axes, 2) == 1 && (axes[0] == 1 || axes[0] == -2))
+        return READ_SUM;
+    return READ_UNPADDED;
+}
+
+/* The attention's own result where it is [batch, 1, …]: no rows. */
+static bool is_query_result(const value *v) {
+    return v->producer && node_is(v->producer, "hasten", "PackedAttention") && node_int(v->producer, "queries", 0);
+}
+
+/* What leads to the attentions may go on without them: whoever else needs the old values keeps them. */
+static bool may_stay(const region *r, const value *v, reading how) {
+    return !is_down(r, v) && how != READ_FIRST && how != READ_SHAPE;
+}
+
+static bool readers_allow(region *r) {
+    for (const node *n = r->g->first; n; n = n->next) {
+        if (!part_of(r, n)) continue;
+        if (is_attention(n) && node_int(n, "queries", 0)) r->first = true;
+        for (int i = 0; i < n->n_out; i++) {
+            const value *v = n->out[i];
+            for (int k = 0; v && !is_query_result(v) && k < v->n_uses; k++) {
+                if (part_of(r, v->uses[k].node)) continue;
+                const reading how = reading_of(r, v, &v->uses[k]);
+                if (how == READ_NOT && !may_stay(r, v, how)) return false;
+                if (how == READ_FIRST) r->first = true;
+            }
+        }
+    }
+    return true;
+}
+
+/* ---- the region on packed rows ---- */
+
+static type packed_type(const region *r, const type *t, rows_role role) {
+    type p = *t;
+    if (role == ROWS_AXIS_0) {
+        p.rank++;
+        for (int i = t->rank; i > 1; i--) p.dim[i] = t->dim[i - 1];
+    }
+    p.dim[0] = 1;
+    p.dim[1] = r->rows;
+    return p;
+}
+
+static value *make_pack(const region *r, patch *p, value *v, rows_role role) {
+    const type t = packed_type(r, &v->type, role);
+    value *const in[3] = {v, r->plan[0], r->mask};
+    value *out = patch_value(p, &t);
+    node *n = patch_node(p, "hasten", "PackRows", 1, in, 3, &out, 1);
+    return n && node_set_int(n, "axis", role == ROWS_AXIS_1) ? out : NULL;
+}
+
+static bool known(const region *r, const value *v) {
+    return v->id < r->n_values && r->twin[v->id];
+}
+
+/* Where v is a mask made as wide as what it is multiplied with, the narrow one does for nodes that broadcast. */
+static value *narrow(const region *r, value *v) {
+    const node *n = v->producer;
+    if (!n || !node_is(n, "", "Expand") || v->is_output || !n->in[0] || n->in[0]->graph != r->g) return v;
+    const type *t = &n->in[0]->type;
+    return t->rank == v->type.rank && t->rank >= 3 && t->dim[0] == r->batch && t->dim[1] == r->sequence ? n->in[0] : v;
+}
+
+/* The packed form of v, which is no part of the region or was made before. */
+static value *pack(const region *r, patch *p, value *v, rows_role role, bool broadcasts) {
+    value *made = NULL, *from = v;
+    if (known(r, v) && (role == ROWS_AXIS_1 || part_of(r, v->producer))) return r->twin[v->id];
+    node *cast = v->producer && node_is(v->producer, "", "Cast") && v->producer->in[0] ? v->producer : NULL;
+    if (broadcasts && role == ROWS_AXIS_1) from = narrow(r, cast ? cast->in[0] : v);
+    if (from == v || from == (cast ? cast->in[0] : v)) {
+        made = make_pack(r, p, v, role);
+        if (made && role == ROWS_AXIS_1 && v->id < r->n_values) r->twin[v->id] = made;
+        return made;
+    }
+    made = make_pack(r, p, from, role);
+    if (!made || !cast) return made;
+    type t = made->type;
+    t.dtype = v->type.dtype;
+    value *out = patch_value(p, &t);
+    node *n = patch_node(p, "", "Cast", cast->opset, &made, 1, &out, 1);
+    return n && node_copy_attributes(n, cast) ? out : NULL;
+}
+
+static hst_status make_plan(region *r, node *at, hst_error *err) {
+    patch *p = patch_new(r->g, at);
+    if (!p) return patch_fail(p, err);
+    r->rows = dim_symbol(r->g->model, "");
+    const type rows = type_make(HST_DTYPE_S64, 1, &r->rows);
+    r->plan[0] = patch_value(p, &rows);
+    r->plan[1] = patch_value(p, NULL);
+    node *n = patch_node(p, "hasten", "PackPlan", 1, &r->mask, 1, r->plan, 2);
+    if (!n || (r->first && !node_set_int(n, "first", 1))) return patch_fail(p, err);
+    return patch_apply(p, err);
+}
+
+/* Node n again, over packed rows. */
+static hst_status make_twin(const region *r, node *n, hst_error *err) {
+    rows_role role[ROWS_INPUTS] = {ROWS_AXIS_1};
+    value *in[ROWS_INPUTS] = {NULL}, *out[ROWS_INPUTS] = {NULL};
+    const bool attention = is_attention(n);
+    int n_in = n->n_in;
+    if (n->n_out > ROWS_INPUTS) return HST_STATUS_OK;
+    if (!attention) rows_node(n, r->batch, r->sequence, role);
+    patch *p = patch_new(r->g, n);
+    if (!p) return patch_fail(p, err);
+    for (int i = 0; i < n->n_in; i++) {
+        const bool broadcasts = n->op->max_in == 2 && n->op->min_in == 2; /* a binary elementwise one, see narrow */
+        in[i] = n->in[i];
+        if (in[i] && role[i] != ROWS_WHOLE && !(in[i] = pack(r, p, in[i], role[i], broadcasts)))
+            return patch_fail(p, err);
+    }
+    if (attention) {
+        in[3] = r->plan[0];
+        in[4] = r->plan[1];
+        n_in = n_in < 5 ? 5 : n_in;
+    }
+    for (int i = 0; i < n->n_out; i++) {
+        if (!n->out[i]) continue;
+        const type t = is_query_result(n->out[i]) ? n->out[i]->type : packed_type(r, &n->out[i]->type, ROWS_AXIS_1);
+        r->twin[n->out[i]->id] = out[i] = patch_value(p, &t);
+        if (is_query_result(n->out[i])) patch_replace(p, n->out[i], out[i]);
+    }
+    node *made = patch_node(p, n->domain, n->op_type, n->opset, in, n_in, out, n->n_out);
+    if (!made || !node_copy_attributes(made, n)) return patch_fail(p, err);
+    return patch_apply(p, err);
+}
+
+/* ---- turning readers to it ---- */
+
+static hst_status read_first(const region *r, node *n, const value *v, hst_error *err) {
+    patch *p = patch_new(r->g, n);
+    if (!p) return patch_fail(p, err);
+    value *const in[2] = {r->twin[v->id], r->plan[1]};
+    value *out = patch_value(p, &n->out[0]->type);
+    patch_node(p, "hasten", "FirstRows", 1, in, 2, &out, 1);
+    patch_replace(p, n->out[0], out);
+    return patch_apply(p, err);
+}
+
+static hst_status read_sum(const region *r, node *n, const value *v, hst_error *err) {
+    patch *p = patch_new(r->g, n);
+    if (!p) return patch_fail(p, err);
+    value *const in[2] = {r->twin[v->id], r->plan[1]};
+    value *out = patch_value(p, &n->out[0]->type);
+    node *sum = patch_node(p, "hasten", "SumRows", 1, in, 2, &out, 1);
+    if (!sum || !node_set_int(sum, "keepdims", node_int(n, "keepdims", 1))) return patch_fail(p, err);
+    patch_replace(p, n->out[0], out);
+    return patch_apply(p, err);
+}
+
+/* Shape of v, from the mask's and what is known. */
+static hst_status read_shape(const region *r, node *n, const value *v, hst_error *err) {
+    const int64_t tail = v->type.rank - 2;
+    hst_tensor *t;
+    HST_TRY(tensor_new(HST_DTYPE_S64, 1, &tail, arena_allocator(r->g->model->arena), &t, err));
+    for (int64_t i = 0; i < tail; i++) tensor_set_s64(t, i, v->type.dim[i + 2]);
+    patch *p = patch_new(r->g, n);
+    if (!p) {
+        tensor_free(t);
+        return patch_fail(p, err);
+    }
+    value *shape[2] = {patch_value(p, NULL), patch_constant(p, "", t)}, *whole = patch_value(p, NULL);
+    patch_node(p, "", "Shape", n->opset, &r->mask, 1, &shape[0], 1);
+    node *join = patch_node(p, "", "Concat", n->opset, shape, 2, &whole, 1);
+    if (!join || !node_set_int(join, "axis", 0)) return patch_fail(p, err);
+    value *out = whole;
+    if (n->n_attributes) { /* start, end: a part of it */
+        const int64_t one = 1, rank = v->type.rank;
+        int64_t ends[2] = {node_int(n, "start", 0), node_int(n, "end", rank)};
+        value *in[3] = {whole};
+        for (int i = 0; i < 2; i++) {
+            if (tensor_new(HST_DTYPE_S64, 1, &one, arena_allocator(r->g->model->arena), &t, err) != HST_STATUS_OK)
+                return patch_fail(p, err);
+            tensor_set_s64(t, 0, ends[i]);
+            in[i + 1] = patch_constant(p, "", t);
+        }
+        out = patch_value(p, &n->out[0]->type);
+        patch_node(p, "", "Slice", n->opset, in, 3, &out, 1);
+    }
+    patch_replace(p, n->out[0], out);
+    return patch_apply(p, err);
+}
+
+/* v at its old shape. `shown`: padding rows are seen by who asked for it. */
+static hst_status read_whole(const region *r, value *v, bool shown, hst_error *err) {
+    patch *p = patch_new(r->g, v->producer);
+    if (!p) return patch_fail(p, err);
+    value *const in[3] = {r->twin[v->id], r->plan[0], r->mask};
+    value *out = patch_value(p, &v->type);
+    node *n = patch_node(p, "hasten", "UnpackRows", 1, in, 3, &out, 1);
+    if (!n || (shown && !node_set_int(n, "shows_padding", 1))) return patch_fail(p, err);
+    patch_replace(p, v, out);
+    return patch_apply(p, err);
+}
+
+static hst_status turn_readers(const region *r, value *v, hst_error *err) {
+    bool whole = v->is_output && is_down(r, v);
+    for (int k = 0; k < v->n_uses; k++) {
+        node *n = v->uses[k].node;
+        if (part_of(r, n)) continue;
+        const reading how = reading_of(r, v, &v->uses[k]);
+        if (may_stay(r, v, how)) continue;
+        if (how == READ_FIRST) HST_TRY(read_first(r, n, v, err));
+        if (how == READ_SUM) HST_TRY(read_sum(r, n, v, err));
+        if (how == READ_SHAPE) HST_TRY(read_shape(r, n, v, err));
+        whole |= how == READ_UNPADDED;
+    }
+    return whole ? read_whole(r, v, v->is_output, err) : HST_STATUS_OK;
+}
+
+static hst_status rewrite(region *r, hst_error *err) {
+    node *stop = NULL; /* nodes up to the last of the old ones; new ones stand before theirs */
+    for (node *n = r->g->first; n; n = n->next)
+        if (part_of(r, n)) {
+            if (!stop) HST_TRY(make_plan(r, n, err));
+            HST_TRY(make_twin(r, n, err));
+            stop = n;
+        }
+    for (node *n = r->g->first, *next; n; n = next) {
+        next = n->next;
+        for (int i = 0; part_of(r, n) && i < n->n_out; i++)
+            if (n->out[i] && !is_query_result(n->out[i])) HST_TRY(turn_readers(r, n->out[i], err));
+    }
+    return HST_STATUS_OK;
+}
+
+/* ---- the pass ---- */
+
+static hst_status unpad_around(graph *g, const node *attention, bool *changed, hst_error *err) {
+    const model *m = g->model;
+    arena *a = arena_new(arena_allocator(m->arena));
+    if (!a) return error_no_memory(err, 0, "a rewrite of the graph");
+    region r = {.g = g, .mask = attention->in[1], .n_nodes = m->n_nodes, .n_values = m->n_values};
+    r.batch = attention->in[0]->type.dim[0];
+    r.sequence = attention->in[0]->type.dim[1];
+    r.part = ARENA_ARRAY(a, unsigned char, r.n_nodes + 1);
+    r.twin = ARENA_ARRAY(a, value *, r.n_values + 1);
+    r.order = ARENA_ARRAY(a, int, r.n_nodes + 1);
+    hst_status status = HST_STATUS_OK;
+    if (r.part && r.twin && r.order) {
+        int place = 0;
+        for (const node *n = g->first; n; n = n->next) r.order[n->id] = place++;
+        mark_down(&r);
+        mark_up(&r);
+        if (readers_allow(&r)) {
+            *changed = true;
+            status = rewrite(&r, err);
+        }
+    } else
+        status = error_no_memory(err, 0, "a rewrite of the graph");
+    arena_free(a);
+    return status;
+}
+
+static hst_status unpad(graph *g, bool *changed, hst_error *err) {
+    if (g->parent) return HST_STATUS_OK; /* a plan holds for a run of the whole model */
+    const value *tried = NULL;
+    for (const node *n = g->first; n && !*changed; n = n->next) {
+        if (!is_attention(n) || n->in[1] == tried) continue;
+        tried = n->in[1];
+        HST_TRY(unpad_around(g, n, changed, err));
+    }
+    return HST_STATUS_OK;
+}
+
+HST_GRAPH_PASS(unpad) = {.name = "unpad",
+                         .order = 80,
+                         .graph = unpad,
+                         .summary = "left padding rows out, from the embeddings to the outputs"};

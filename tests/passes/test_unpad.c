@@ -1,0 +1,208 @@
+/* Without padding: the committed exports of encoders, with all passes and with those before `unpad`, over ragged
+ * batches of every kind of mask. Rows that the mask shows have the same bits; the others are zeros, or computed with
+ * the same bits, as the session says; so for any number of threads. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "exec/session.h"
+#include "onnx/onnx.h"
+#include "passes/pass.h"
+
+#define EXPORTS HASTEN_SOURCE_DIR "/tests/onnx/data/exports/"
+#define BEFORE  79 /* orders of passes before unpad */
+#define WORDS   40 /* of the exports' tables */
+#define INPUTS  4
+#define OUTPUTS 4
+
+static const char *const encoders[] = {
+    "bert_base_ts17_sdpa",         "bert_seqcls_dynamo18",         "bert_seqcls_optimum",
+    "bert_seqcls_ts11_eager",      "bert_seqcls_ts14_sdpa",        "bert_seqcls_ts17_eager",
+    "bert_seqcls_ts17_sdpa",       "bert_tokcls_ts17_sdpa",        "distilbert_mlm_ts17_sdpa",
+    "distilbert_seqcls_dynamo18",  "distilbert_seqcls_optimum",    "distilbert_seqcls_ts11_eager",
+    "distilbert_seqcls_ts14_sdpa", "distilbert_seqcls_ts17_eager", "distilbert_seqcls_ts17_sdpa"};
+
+/* '1' is seen; one row a sequence. */
+typedef struct batch {
+    const char *name;
+    int64_t sequences, length;
+    const char *rows[6];
+} batch;
+
+static const batch batches[] = {
+    {"right padding", 5, 11, {"11111100000", "10000000000", "11111111111", "11111111110", "11100000000"}},
+    {"left padding", 4, 9, {"000111111", "000000001", "111111111", "011111111"}},
+    {"both, and a middle", 4, 7, {"0111100", "1111111", "1100000", "0000011"}},
+    {"holes", 4, 8, {"11011100", "10101010", "11111111", "01100110"}},
+    {"nothing seen", 3, 6, {"111000", "000000", "111111"}},
+    {"nothing seen at all", 2, 3, {"000", "000"}},
+    {"no padding", 3, 5, {"11111", "11111", "11111"}},
+    {"one", 1, 12, {"111111111111"}},
+    {"one, padded", 1, 12, {"111100000000"}},
+    {"one row each", 3, 1, {"1", "0", "1"}},
+    {"no sequences", 0, 4, {NULL}},
+    {"no rows", 2, 0, {"", ""}},
+};
+
+typedef struct compiled {
+    model *model;
+    engine *engine;
+} compiled;
+
+static compiled compile(const char *name, int last) {
+    hst_error err = {0};
+    char path[512];
+    compiled c = {NULL, NULL};
+    snprintf(path, sizeof path, EXPORTS "%s.onnx", name);
+    if (onnx_read(path, NULL, &c.model, &err) != HST_STATUS_OK ||
+        passes_run(c.model, 0, last, NULL, &err) != HST_STATUS_OK ||
+        engine_compile(c.model, NULL, &c.engine, &err) != HST_STATUS_OK)
+        fail_msg("%s: %s", name, err.message);
+    return c;
+}
+
+static void drop(compiled *c) {
+    engine_free(c->engine);
+    model_free(c->model);
+}
+
+static hst_tensor *make_input(const char *name, const batch *b) {
+    const int64_t dims[2] = {b->sequences, b->length};
+    hst_tensor *t;
+    assert_int_equal(tensor_new(HST_DTYPE_S64, 2, dims, NULL, &t, NULL), HST_STATUS_OK);
+    for (int64_t i = 0; i < b->sequences * b->length; i++) {
+        const bool seen = b->rows[i / b->length][i % b->length] == '1';
+        /* What stands in padding must not matter: anything that the table has. */
+        int64_t x = (i * 7 + 3) % WORDS;
+        if (strstr(name, "mask")) x = seen;
+        if (strstr(name, "type")) x = i % 2;
+        tensor_set_s64(t, i, x);
+    }
+    return t;
+}
+
+typedef struct result {
+    hst_status status;
+    int n;
+    hst_tensor *out[OUTPUTS];
+    hst_error error;
+} result;
+
+static result run(const compiled *c, const batch *b, bool zero, int threads, int times) {
+    const graph *g = c->model->main;
+    const session_options options = {.threads = threads, .zero_padding = zero};
+    hst_tensor *in[INPUTS];
+    hst_error err = {0};
+    session *s;
+    result r = {.n = g->n_outputs};
+    assert_true(g->n_inputs <= INPUTS && g->n_outputs <= OUTPUTS);
+    assert_int_equal(session_new(c->engine, &options, &s, &err), HST_STATUS_OK);
+    for (int i = 0; i < g->n_inputs; i++) in[i] = make_input(g->inputs[i]->name, b);
+    for (int i = 0; i < times; i++) { /* the second run has a plan of its memory */
+        for (int k = 0; k < r.n; k++) tensor_free(r.out[k]);
+        memset(r.out, 0, sizeof r.out);
+        r.status = session_run(s, (size_t)g->n_inputs, NULL, (const hst_tensor *const *)in, (size_t)r.n, NULL, r.out,
+                               NULL, &err);
+    }
+    r.error = err;
+    for (int i = 0; i < g->n_inputs; i++) tensor_free(in[i]);
+    session_free(s);
+    return r;
+}
+
+static void free_result(result *r) {
+    for (int i = 0; i < r->n; i++) tensor_free(r->out[i]);
+}
+
+static bool all_zero(const char *p, size_t n) {
+    for (size_t i = 0; i < n; i++)
+        if (p[i]) return false;
+    return true;
+}
+
+static void compare(const char *file, const batch *b, const char *how, const hst_tensor *got, const hst_tensor *want,
+                    bool zero) {
+    assert_int_equal(got->rank, want->rank);
+    assert_memory_equal(got->dim, want->dim, (size_t)got->rank * sizeof *got->dim);
+    assert_true(got->rank >= 2);
+    if (got->rank < 3) { /* of first rows */
+        if (got->bytes && memcmp(got->data, want->data, got->bytes) != 0)
+            fail_msg("%s, %s, %s: other bits", file, b->name, how);
+        return;
+    }
+    const int64_t rows = b->sequences * b->length;
+    const size_t row = rows ? got->bytes / (size_t)rows : 0;
+    for (int64_t i = 0; i < rows; i++) {
+        const char *x = (const char *)got->data + (size_t)i * row, *y = (const char *)want->data + (size_t)i * row;
+        const bool seen = b->rows[i / b->length][i % b->length] == '1';
+        if (seen || !zero ? memcmp(x, y, row) != 0 : !all_zero(x, row))
+            fail_msg("%s, %s, %s: row %lld of sequence %lld has other bits", file, b->name, how,
+                     (long long)(i % b->length), (long long)(i / b->length));
+    }
+}
+
+static void check(const char *name, const compiled *padded, const compiled *packed, const batch *b) {
+    result want = run(padded, b, false, 1, 1);
+    for (int threads = 1; threads <= 3; threads++)
+        for (int zero = 0; zero < 2; zero++) {
+            char how[64];
+            snprintf(how, sizeof how, "%s, %d threads", zero ? "zeros" : "computed", threads);
+            result got = run(packed, b, zero, threads, 2);
+            if (got.status != want.status)
+                fail_msg("%s, %s, %s: status %d, not %d: %s", name, b->name, how, got.status, want.status,
+                         got.status ? got.error.message : want.error.message);
+            for (int i = 0; i < want.n && want.status == HST_STATUS_OK; i++)
+                compare(name, b, how, got.out[i], want.out[i], zero);
+            free_result(&got);
+        }
+    free_result(&want);
+}
+
+static void rows_that_are_seen_have_the_same_bits(void **state) {
+    (void)state;
+    for (size_t i = 0; i < sizeof encoders / sizeof *encoders; i++) {
+        compiled padded = compile(encoders[i], BEFORE), packed = compile(encoders[i], 1000);
+        for (size_t k = 0; k < sizeof batches / sizeof *batches; k++) check(encoders[i], &padded, &packed, &batches[k]);
+        drop(&padded);
+        drop(&packed);
+    }
+}
+
+/* One session, batches of one shape whose padding differs: the plan of its memory fits each. */
+static void padding_may_change_between_runs(void **state) {
+    (void)state;
+    static const batch shapes[] = {{"much", 2, 6, {"110000", "100000"}},
+                                   {"none", 2, 6, {"111111", "111111"}},
+                                   {"a hole", 2, 6, {"101111", "111110"}},
+                                   {"some", 2, 6, {"111100", "000111"}}};
+    compiled padded = compile("bert_tokcls_ts17_sdpa", BEFORE), packed = compile("bert_tokcls_ts17_sdpa", 1000);
+    const session_options options = {.zero_padding = true};
+    session *s;
+    assert_int_equal(session_new(packed.engine, &options, &s, NULL), HST_STATUS_OK);
+    for (int k = 0; k < 24; k++) {
+        const batch *b = &shapes[k * 7 % 4];
+        const graph *g = packed.model->main;
+        hst_tensor *in[INPUTS], *out[OUTPUTS] = {NULL};
+        result want = run(&padded, b, false, 1, 1);
+        for (int i = 0; i < g->n_inputs; i++) in[i] = make_input(g->inputs[i]->name, b);
+        assert_int_equal(
+            session_run(s, (size_t)g->n_inputs, NULL, (const hst_tensor *const *)in, 1, NULL, out, NULL, NULL),
+            HST_STATUS_OK);
+        compare("bert_tokcls", b, "in turn", out[0], want.out[0], true);
+        tensor_free(out[0]);
+        for (int i = 0; i < g->n_inputs; i++) tensor_free(in[i]);
+        free_result(&want);
+    }
+    session_free(s);
+    drop(&padded);
+    drop(&packed);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {cmocka_unit_test(rows_that_are_seen_have_the_same_bits),
+                                       cmocka_unit_test(padding_may_change_between_runs)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
