@@ -106,7 +106,7 @@ expect "the trace" 0 '"name":"Linear"' head -c 4000 trace.json
 expect "a trace nowhere" 1 "cannot be written" "$hasten" bench --size 2x8 --warmups 0 --runs 1 --profile no/such/trace.json
 expect "explain" 0 "Linear .*gemm_f32.*%" "$hasten" explain --size 1x8 --runs 2 "$model"
 expect "explain, the sum" 0 "of it is reached" "$hasten" explain --size 6,9 --runs 1 --padded-rows zero "$model"
-expect "explain, not run" 0 "sequence, 1" "$hasten" explain --size none "$model"
+expect "explain, not run" 0 'Linear .*, 1152\]' "$hasten" explain --size none "$model"
 expect "explain --json" 0 '"limit_ms"' "$hasten" explain --size 1x8 --runs 1 --json "$model"
 expect "explain nothing" 2 "needs one model" "$hasten" explain
 expect "explain, wrong size" 2 "no size such as" "$hasten" explain --size 8x "$model"
