@@ -21,7 +21,7 @@ install_packages() {
     DEBIAN_FRONTEND=noninteractive $as_root apt-get install -y -qq --no-install-recommends $missing >/dev/null
 }
 
-packages_build="gcc libc6-dev cmake ninja-build pkg-config libjansson-dev libutf8proc-dev zlib1g-dev"
+packages_build="gcc libc6-dev cmake ninja-build pkg-config libjansson-dev libutf8proc-dev libpcre2-dev zlib1g-dev"
 packages_test="libcmocka-dev libminizip-dev libsimde-dev python3"
 packages_fuzz="clang libclang-rt-dev"
 packages_full="$packages_fuzz python3-numpy valgrind gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user"
