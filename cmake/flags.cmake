@@ -1,5 +1,5 @@
 # Compiler flags of every target. Floating point is exact C: no contraction, no fast-math (docs/one-answer).
-# -O2, and -O3 for the element loops alone (cmake/library.cmake): code that runs once a node is only made larger by more.
+# -O2; -O3 for the element loops and -Os for what runs once a node (cmake/library.cmake).
 set(CMAKE_C_FLAGS_RELEASE "-O2 -DNDEBUG")
 add_library(hasten_flags INTERFACE)
 target_compile_definitions(hasten_flags INTERFACE _GNU_SOURCE)

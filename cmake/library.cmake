@@ -48,10 +48,12 @@ foreach(isa IN LISTS isa_here)
   endforeach()
 endforeach()
 
-# Loops over elements are worth unrolling; the rest of the library is kept small (cmake/flags.cmake).
+# Loops over elements are worth unrolling; what runs once a load or once a node is kept small; the rest: cmake/flags.cmake.
 foreach(file IN LISTS HASTEN_SOURCES)
   if(file MATCHES "/src/(kernels|tensor)/")
     set_property(SOURCE ${file} APPEND PROPERTY COMPILE_OPTIONS $<$<CONFIG:Release>:-O3>)
+  elseif(NOT file MATCHES "/src/(base|exec|text)/")
+    set_property(SOURCE ${file} APPEND PROPERTY COMPILE_OPTIONS $<$<CONFIG:Release>:-Os>)
   endif()
 endforeach()
 

@@ -115,7 +115,6 @@ static const bad bads[] = {
     {"Scan", 0, "(f32[2]{0}; num_scan_inputs=2, body=graph{(a) -> (a)}) -> (f32[1]{0})", FORMAT, "num_scan_inputs 2 of 1"},
     {"Unique", 0, "(f32[2]{0}; axis=1) -> (f32[1]{0})", SHAPE, "axis 1 out of range for rank 1"},
     {"Constant", 0, "(; value_int=1, value_float=1.0) -> (f32[]{0})", FORMAT, "has both"},
-    {"Dropout", 0, "(f32[1]{0}, f32[]{0.5}, b8[]{1}) -> (f32[1]{0})", HST_STATUS_UNSUPPORTED, "training_mode"},
     {0},
     {"Attention", 0, "(f32[1,2,4]{0}, f32[1,2,4]{0}, f32[1,2,4]{0}; q_num_heads=3, kv_num_heads=2) -> (f32[1]{0})", SHAPE, "q_num_heads is 3"},
     {"Attention", 0, "(f32[1,2,4]{0}, f32[1,2,4]{0}, f32[1,2,4]{0}) -> (f32[1]{0})", SHAPE, "q_num_heads is 0"},
