@@ -141,6 +141,7 @@ static hst_status scratch_array(eval_context *c, int64_t count, size_t size, voi
 static hst_status run_job(eval_context *c, job *j, hst_error *err) {
     gemm_s8 *g = &j->g;
     const double macs = (double)g->m * (double)g->n * (double)g->k;
+    c->macs += (uint64_t)macs;
     int workers = team_size(c->team);
     if (macs / MACS_PER_WORKER < workers) workers = macs < MACS_PER_WORKER ? 1 : (int)(macs / MACS_PER_WORKER);
     HST_TRY(scratch_array(c, g->m, (size_t)(gemm_s8_blocks(g->k) * GEMM_S8_K), &g->a, err));
