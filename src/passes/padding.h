@@ -1,4 +1,5 @@
-/* What padding does to values: recognised by running the way from the mask to them on small masks (passes/probe.h). */
+/* What padding does to values: recognised by running the nodes in question on small masks and hidden states
+ * (passes/probe.h), with one and then another content of the rows that the mask hides. */
 #ifndef PASSES_PADDING_H
 #define PASSES_PADDING_H
 
@@ -7,7 +8,7 @@
 /* Is v [batch, sequence, …] zero in the rows that the mask [batch, sequence] hides, whatever the hidden state is there?
  */
 bool padding_is_zero(const value *v, const value *mask);
-/* Does n give the same whatever its input holds in the rows that the mask hides, though it is not zero there? */
+/* Does n, which reads the mask, give the same whatever stands in the rows that the mask hides? */
 bool padding_absorbs(const node *n, const value *mask);
 
 #endif

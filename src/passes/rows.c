@@ -224,6 +224,8 @@ bool rows_node(const node *n, dim batch, dim sequence, rows_role *role) {
     }
 }
 
+bool rows_broadcasts(const node *n) { return kind_of(n) == BROADCAST; }
+
 bool rows_is_first(const node *n) {
     if (!node_is(n, "", "Gather") || node_int(n, "axis", 0) != 1 || n->n_in < 2) return false;
     const hst_tensor *index = match_constant(n->in[1]);

@@ -16,6 +16,8 @@ typedef enum rows_role {              /* of an input */
 /* Does n work row by row on [batch, sequence, …]? Then every output that is used has these two axes first, and role[i]
  * is set for each input. Its attributes mean the same where [1, rows, …] takes their place. */
 bool rows_node(const node *n, dim batch, dim sequence, rows_role *role);
+/* Elementwise, over inputs that broadcast? */
+bool rows_broadcasts(const node *n);
 /* Gather of row 0 of [batch, sequence, …] by a scalar. */
 bool rows_is_first(const node *n);
 

@@ -31,9 +31,11 @@ typedef struct region {
     bool first;                /* first rows are read */
     unsigned char *part;       /* by node id: UP, DOWN, 0 */
     value **twin;              /* by value id: the same on packed rows */
-    int *order;                /* by node id: place in the graph */
-    int n_nodes, n_values;     /* of the graph as it was */
-    value *plan[2];            /* rows, offsets */
+    reading **how;             /* by value id: of each use of what the region computes */
+    arena *arena;
+    int *order;            /* by node id: place in the graph */
+    int n_nodes, n_values; /* of the graph as it was */
+    value *plan[2];        /* rows, offsets */
 } region;
 
 static unsigned part_of(const region *r, const node *n) {
@@ -70,12 +72,17 @@ static bool fits(const region *r, const node *n, rows_role *role) {
     return true;
 }
 
+/* Gives padding rows a value of their own, other than zero: what stood there no longer matters. */
+static bool fixes_padding(const region *r, const node *n) {
+    return padding_absorbs(n, r->mask) && !padding_is_zero(n->out[0], r->mask);
+}
+
 static void mark_down(const region *r) {
     rows_role role[ROWS_INPUTS];
     for (const node *n = r->g->first; n; n = n->next) {
         bool down = in_region(r, n), reached = false;
         for (int i = 0; i < n->n_in && !down; i++) reached |= is_down(r, n->in[i]);
-        if (down || (reached && !padding_absorbs(n, r->mask) && fits(r, n, role))) r->part[n->id] = DOWN;
+        if (down || (reached && fits(r, n, role) && !fixes_padding(r, n))) r->part[n->id] = DOWN;
     }
 }
 
@@ -84,6 +91,19 @@ static bool reads_as_rows(const region *r, const use *u) {
     if (!part_of(r, u->node)) return false;
     if (in_region(r, u->node)) return u->index == 0;
     return rows_node(u->node, r->batch, r->sequence, role) && role[u->index] != ROWS_WHOLE;
+}
+
+/* Where v is a mask made as wide as what it is multiplied with, the narrow one does for nodes that broadcast. */
+static value *narrow(const region *r, value *v) {
+    const node *n = v->producer;
+    if (!n || !node_is(n, "", "Expand") || v->is_output || !n->in[0] || n->in[0]->graph != r->g) return v;
+    const type *t = &n->in[0]->type;
+    return t->rank == v->type.rank && t->rank >= 3 && t->dim[0] == r->batch && t->dim[1] == r->sequence ? n->in[0] : v;
+}
+
+/* A Cast of a mask that was made wide: packed where it is read, narrow. */
+static bool is_wide(const region *r, const node *n) {
+    return node_is(n, "", "Cast") && n->in[0] && narrow(r, n->in[0]) != n->in[0];
 }
 
 static void mark_up(const region *r) {
@@ -96,7 +116,7 @@ static void mark_up(const region *r) {
             if (v && v->type.rank < 3) continue; /* ids and the like: packed where they are read */
             for (int k = 0; v && k < v->n_uses && !wanted; k++) wanted = reads_as_rows(r, &v->uses[k]);
         }
-        if (wanted && fits(r, n, role)) r->part[n->id] = UP;
+        if (wanted && fits(r, n, role) && !is_wide(r, n)) r->part[n->id] = UP;
     }
 }
 
@@ -112,8 +132,7 @@ static reading reading_of(const region *r, const value *v, const use *u) {
             if (dim_is_symbol(v->type.dim[i])) return READ_NOT;
         return READ_SHAPE;
     }
-    if (padding_absorbs(n, r->mask)) return READ_UNPADDED;
-    if (!padding_is_zero(v, r->mask)) return READ_NOT;
+    if (!padding_is_zero(v, r->mask)) return padding_absorbs(n, r->mask) ? READ_UNPADDED : READ_NOT;
     if (node_is(n, "", "ReduceSum") && v->type.rank == 3 && v->type.dim[2] > 1 && v->type.dtype == HST_DTYPE_F32 &&
         match_axes(n, axes, 2) == 1 && (axes[0] == 1 || axes[0] == -2))
         return READ_SUM;
@@ -130,21 +149,24 @@ static bool may_stay(const region *r, const value *v, reading how) {
     return !is_down(r, v) && how != READ_FIRST && how != READ_SHAPE;
 }
 
-static bool readers_allow(region *r) {
+static hst_status ask_readers(region *r, bool *allow, hst_error *err) {
     for (const node *n = r->g->first; n; n = n->next) {
         if (!part_of(r, n)) continue;
         if (is_attention(n) && node_int(n, "queries", 0)) r->first = true;
         for (int i = 0; i < n->n_out; i++) {
             const value *v = n->out[i];
-            for (int k = 0; v && !is_query_result(v) && k < v->n_uses; k++) {
+            if (!v || is_query_result(v)) continue;
+            if (!(r->how[v->id] = ARENA_ARRAY(r->arena, reading, v->n_uses + 1)))
+                return error_no_memory(err, 0, "a rewrite of the graph");
+            for (int k = 0; k < v->n_uses; k++) {
                 if (part_of(r, v->uses[k].node)) continue;
-                const reading how = reading_of(r, v, &v->uses[k]);
-                if (how == READ_NOT && !may_stay(r, v, how)) return false;
+                const reading how = r->how[v->id][k] = reading_of(r, v, &v->uses[k]);
+                if (how == READ_NOT && !may_stay(r, v, how)) *allow = false;
                 if (how == READ_FIRST) r->first = true;
             }
         }
     }
-    return true;
+    return HST_STATUS_OK;
 }
 
 /* ---- the region on packed rows ---- */
@@ -172,14 +194,6 @@ static bool known(const region *r, const value *v) {
     return v->id < r->n_values && r->twin[v->id];
 }
 
-/* Where v is a mask made as wide as what it is multiplied with, the narrow one does for nodes that broadcast. */
-static value *narrow(const region *r, value *v) {
-    const node *n = v->producer;
-    if (!n || !node_is(n, "", "Expand") || v->is_output || !n->in[0] || n->in[0]->graph != r->g) return v;
-    const type *t = &n->in[0]->type;
-    return t->rank == v->type.rank && t->rank >= 3 && t->dim[0] == r->batch && t->dim[1] == r->sequence ? n->in[0] : v;
-}
-
 /* The packed form of v, which is no part of the region or was made before. */
 static value *pack(const region *r, patch *p, value *v, rows_role role, bool broadcasts) {
     value *made = NULL, *from = v;
@@ -198,6 +212,13 @@ static value *pack(const region *r, patch *p, value *v, rows_role role, bool bro
     value *out = patch_value(p, &t);
     node *n = patch_node(p, "", "Cast", cast->opset, &made, 1, &out, 1);
     return n && node_copy_attributes(n, cast) ? out : NULL;
+}
+
+/* Input i may be narrow: another one is as wide as the result. */
+static bool may_be_narrow(const node *n, int i) {
+    bool wide = false;
+    for (int k = 0; k < n->n_in; k++) wide |= k != i && n->in[k] && type_equal(&n->in[k]->type, &n->out[0]->type);
+    return wide && rows_broadcasts(n);
 }
 
 static hst_status make_plan(region *r, node *at, hst_error *err) {
@@ -223,9 +244,8 @@ static hst_status make_twin(const region *r, node *n, hst_error *err) {
     patch *p = patch_new(r->g, n);
     if (!p) return patch_fail(p, err);
     for (int i = 0; i < n->n_in; i++) {
-        const bool broadcasts = n->op->max_in == 2 && n->op->min_in == 2; /* a binary elementwise one, see narrow */
         in[i] = n->in[i];
-        if (in[i] && role[i] != ROWS_WHOLE && !(in[i] = pack(r, p, in[i], role[i], broadcasts)))
+        if (in[i] && role[i] != ROWS_WHOLE && !(in[i] = pack(r, p, in[i], role[i], may_be_narrow(n, i))))
             return patch_fail(p, err);
     }
     if (attention) {
@@ -317,7 +337,7 @@ static hst_status turn_readers(const region *r, value *v, hst_error *err) {
     for (int k = 0; k < v->n_uses; k++) {
         node *n = v->uses[k].node;
         if (part_of(r, n)) continue;
-        const reading how = reading_of(r, v, &v->uses[k]);
+        const reading how = r->how[v->id][k];
         if (may_stay(r, v, how)) continue;
         if (how == READ_FIRST) HST_TRY(read_first(r, n, v, err));
         if (how == READ_SUM) HST_TRY(read_sum(r, n, v, err));
@@ -349,22 +369,23 @@ static hst_status unpad_around(graph *g, const node *attention, bool *changed, h
     const model *m = g->model;
     arena *a = arena_new(arena_allocator(m->arena));
     if (!a) return error_no_memory(err, 0, "a rewrite of the graph");
-    region r = {.g = g, .mask = attention->in[1], .n_nodes = m->n_nodes, .n_values = m->n_values};
+    region r = {.g = g, .mask = attention->in[1], .n_nodes = m->n_nodes, .n_values = m->n_values, .arena = a};
     r.batch = attention->in[0]->type.dim[0];
     r.sequence = attention->in[0]->type.dim[1];
     r.part = ARENA_ARRAY(a, unsigned char, r.n_nodes + 1);
     r.twin = ARENA_ARRAY(a, value *, r.n_values + 1);
+    r.how = ARENA_ARRAY(a, reading *, r.n_values + 1);
     r.order = ARENA_ARRAY(a, int, r.n_nodes + 1);
     hst_status status = HST_STATUS_OK;
-    if (r.part && r.twin && r.order) {
+    bool allow = true;
+    if (r.part && r.twin && r.how && r.order) {
         int place = 0;
         for (const node *n = g->first; n; n = n->next) r.order[n->id] = place++;
         mark_down(&r);
         mark_up(&r);
-        if (readers_allow(&r)) {
-            *changed = true;
-            status = rewrite(&r, err);
-        }
+        status = ask_readers(&r, &allow, err);
+        *changed = status == HST_STATUS_OK && allow;
+        if (*changed) status = rewrite(&r, err);
     } else
         status = error_no_memory(err, 0, "a rewrite of the graph");
     arena_free(a);

@@ -128,7 +128,7 @@ static void compare(const char *file, const batch *b, const char *how, const hst
     assert_int_equal(got->rank, want->rank);
     assert_memory_equal(got->dim, want->dim, (size_t)got->rank * sizeof *got->dim);
     assert_true(got->rank >= 2);
-    if (got->rank < 3) { /* of first rows */
+    if (got->rank < 3) { /* of first rows, or pooled */
         if (got->bytes && memcmp(got->data, want->data, got->bytes) != 0)
             fail_msg("%s, %s, %s: other bits", file, b->name, how);
         return;
@@ -201,8 +201,121 @@ static void padding_may_change_between_runs(void **state) {
     drop(&packed);
 }
 
+/* ---- poolings ---- */
+
+typedef enum pooling {
+    POOL_MEAN,     /* sum of hidden · mask made wide, over the sum of the mask */
+    POOL_SUM,      /* sum of hidden · mask, which broadcasts */
+    POOL_MAX,      /* hidden where the mask is, else -1e9 */
+    POOL_MATMUL,   /* mask times hidden */
+    POOL_UNMASKED, /* the mean of all rows */
+    POOL_LAST,     /* the last row */
+    POOL_HALF      /* the mask, but its 0 is 0.5 */
+} pooling;
+
+static value *constant(model *m, hst_dtype d, int rank, double x) {
+    hst_tensor *t;
+    assert_int_equal(tensor_new(d, rank, (int64_t[]){1}, NULL, &t, NULL), HST_STATUS_OK);
+    tensor_set_f64(t, 0, x);
+    assert_int_equal(model_own_tensor(m, t, NULL), HST_STATUS_OK);
+    return graph_add_initializer(m->main, "", t);
+}
+
+static value *add(model *m, const char *op_type, value *a, value *b, value *c) {
+    value *in[3] = {a, b, c}, *out = graph_add_value(m->main, "");
+    assert_non_null(graph_add_node(m->main, "", op_type, "", in, c ? 3 : b ? 2 : 1, &out, 1));
+    return out;
+}
+
+static void set(value *v, const char *name, int64_t i) {
+    assert_true(node_set_int(v->producer, name, i));
+}
+
+static value *pool(model *m, pooling how, value *x, value *mask) {
+    value *one = constant(m, HST_DTYPE_S64, 1, 1);
+    value *column = add(m, "Unsqueeze", mask, constant(m, HST_DTYPE_S64, 1, 2), NULL), *y, *f;
+    if (how == POOL_UNMASKED || how == POOL_LAST) {
+        y = how == POOL_LAST ? add(m, "Gather", x, constant(m, HST_DTYPE_S64, 0, -1), NULL)
+                             : add(m, "ReduceMean", x, NULL, NULL);
+        if (how == POOL_LAST)
+            set(y, "axis", 1);
+        else
+            assert_true(node_set_ints(y->producer, "axes", (int64_t[]){1}, 1));
+        if (how == POOL_UNMASKED) set(y, "keepdims", 0);
+        return y;
+    }
+    if (how == POOL_MAX) {
+        value *seen = add(m, "Cast", column, NULL, NULL);
+        set(seen, "to", HST_DTYPE_B8);
+        y = add(m, "ReduceMax", add(m, "Where", seen, x, constant(m, HST_DTYPE_F32, 0, -1e9)), NULL, NULL);
+        assert_true(node_set_ints(y->producer, "axes", (int64_t[]){1}, 1));
+        set(y, "keepdims", 0);
+        return y;
+    }
+    f = add(m, "Cast", how == POOL_MEAN ? add(m, "Expand", column, add(m, "Shape", x, NULL, NULL), NULL) : column, NULL,
+            NULL);
+    set(f, "to", HST_DTYPE_F32);
+    if (how == POOL_MATMUL) {
+        value *row = add(m, "Transpose", f, NULL, NULL);
+        assert_true(node_set_ints(row->producer, "perm", (int64_t[]){0, 2, 1}, 3));
+        return add(m, "Squeeze", add(m, "MatMul", row, x, NULL), one, NULL);
+    }
+    if (how == POOL_HALF) f = add(m, "Max", f, constant(m, HST_DTYPE_F32, 0, 0.5), NULL);
+    y = add(m, "ReduceSum", add(m, "Mul", x, f, NULL), one, NULL);
+    set(y, "keepdims", 0);
+    if (how != POOL_MEAN) return y;
+    value *count = add(m, "ReduceSum", f, one, NULL);
+    set(count, "keepdims", 0);
+    return add(m, "Div", y, add(m, "Max", count, constant(m, HST_DTYPE_F32, 0, 1e-9), NULL), NULL);
+}
+
+/* The export of a BERT without a head, with a pooling in place of its outputs. */
+static compiled compile_pooling(pooling how, int last) {
+    hst_error err = {0};
+    compiled c = {NULL, NULL};
+    assert_int_equal(onnx_read(EXPORTS "bert_base_ts17_sdpa.onnx", NULL, &c.model, &err), HST_STATUS_OK);
+    graph *g = c.model->main;
+    value *x = g->outputs[0], *mask = g->inputs[1];
+    assert_string_equal(mask->name, "attention_mask");
+    for (int i = 0; i < g->n_outputs; i++) g->outputs[i]->is_output = false;
+    g->n_outputs = 0;
+    value *y = pool(c.model, how, x, mask);
+    assert_int_equal(graph_add_output(g, y, NULL), HST_STATUS_OK);
+    if (passes_run(c.model, 0, last, NULL, &err) != HST_STATUS_OK || graph_check(g, &err) != HST_STATUS_OK ||
+        engine_compile(c.model, NULL, &c.engine, &err) != HST_STATUS_OK)
+        fail_msg("pooling %d: %s", how, err.message);
+    return c;
+}
+
+static int count(const model *m, const char *op_type) {
+    int n = 0;
+    for (const node *x = m->main->first; x; x = x->next) n += strcmp(x->op_type, op_type) == 0;
+    return n;
+}
+
+static void poolings_need_no_padding(void **state) {
+    (void)state;
+    static const struct {
+        pooling how;
+        const char *name;
+        bool packed; /* the graph proves that padding does not matter */
+    } all[] = {{POOL_MEAN, "mean", true},        {POOL_SUM, "sum", true},    {POOL_MAX, "max", true},
+               {POOL_MATMUL, "product", true},   {POOL_LAST, "last", false}, {POOL_UNMASKED, "unmasked", false},
+               {POOL_HALF, "half a mask", false}};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+        compiled padded = compile_pooling(all[i].how, BEFORE), packed = compile_pooling(all[i].how, 1000);
+        if ((count(packed.model, "PackPlan") == 1) != all[i].packed) fail_msg("%s: packed or not", all[i].name);
+        if (all[i].packed && (count(packed.model, "SumRows") == 1) != (all[i].how <= POOL_SUM))
+            fail_msg("%s: how it sums", all[i].name);
+        for (size_t k = 0; k < sizeof batches / sizeof *batches; k++) check(all[i].name, &padded, &packed, &batches[k]);
+        drop(&padded);
+        drop(&packed);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(rows_that_are_seen_have_the_same_bits),
+                                       cmocka_unit_test(poolings_need_no_padding),
                                        cmocka_unit_test(padding_may_change_between_runs)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
