@@ -107,7 +107,7 @@ static hst_status expand(const node *n, graph *g, value *const *in, value **out,
     rows = expand_transpose(&e, rows, (int64_t[]){2, 0, 3, 1, 4}, 5);
     value *k = expand_transpose(&e, head_rows(&e, rows, at.parts - 2), (int64_t[]){0, 1, 3, 2}, 4), *q;
     if (at.parts == 2) {
-        q = expand_reshape(&e, in[QUERIES], (int64_t[]){0, 0, at.heads, d}, 4);
+        q = expand_reshape(&e, in[QUERIES], (int64_t[]){0, at.queries, at.heads, d}, 4);
         q = expand_transpose(&e, q, (int64_t[]){0, 2, 1, 3}, 4);
     } else
         q = head_rows(&e, rows, 0);
@@ -165,8 +165,9 @@ static hst_status set_places(eval_context *c, const args *at, const hst_tensor *
     a->v = a->k + hidden;
     a->q_at = a->k_at = a->v_at = (attention_rows){x->dim[1] * width, width, a->d};
     a->out_at = (attention_rows){a->queries * hidden, hidden, a->d};
-    if (q && (q->dtype != HST_DTYPE_F32 || q->rank != 3 || q->dim[0] != a->sequences || q->dim[1] != a->queries ||
-              q->dim[2] != hidden))
+    const bool one = q && q->rank == 2 && a->queries == 1;
+    if (q && (q->dtype != HST_DTYPE_F32 || (q->rank != 3 && !one) || q->dim[0] != a->sequences ||
+              q->dim[q->rank - 1] != hidden || (!one && q->dim[1] != a->queries)))
         return node_error(c->node, err, HST_STATUS_BAD_SHAPE, "q must be f32 [%lld, %lld, %lld]",
                           (long long)a->sequences, (long long)a->queries, (long long)hidden);
     if (q) {
@@ -263,7 +264,7 @@ static const op_case cases[] = {
     {"packed, a hole beside a run", 0, "(f32[1,4,3]{1 1 2 9 9 9 2 0 4 7 7 5}, s32[2,3]{1 0 1 1 0 0}, _, s64[4]{0 1 2 3}, s64[3]{0 3 4}; num_heads=1, scale=1.0) -> (f32[1,4,1]{2.5378828 2.0002468 2.2384058 5})", 1e-6},
     {"packed, all rows kept", 0, "(f32[1,4,3]{1 1 2 2 0 4 1 1 2 9 9 9}, s64[2,2]{1 1 1 0}, _, s64[4]{0 1 2 3}, s64[3]{0 2 4}; num_heads=1, scale=1.0) -> (f32[1,4,1]{2.5378828 2.2384058 2 2})", 1e-6},
     {"packed, one query", 0, "(f32[1,3,3]{1 1 2 2 0 4 7 7 5}, s64[2,2]{1 1 1 0}, _, s64[3]{0 1 2}, s64[3]{0 2 3}; num_heads=1, scale=1.0, queries=1) -> (f32[2,1,1]{2.5378828 5})", 1e-6},
-    {"packed, one query of its own", 0, "(f32[1,3,2]{1 2 0 4 7 5}, s64[2,2]{1 1 1 0}, _, s64[3]{0 1 2}, s64[3]{0 2 3}, f32[2,1,1]{1 7}; num_heads=1, scale=1.0, queries=1) -> (f32[2,1,1]{2.5378828 5})", 1e-6},
+    {"packed, one query of its own", 0, "(f32[1,3,2]{1 2 0 4 7 5}, s64[2,2]{1 1 1 0}, _, s64[3]{0 1 2}, s64[3]{0 2 3}, f32[2,1]{1 7}; num_heads=1, scale=1.0, queries=1) -> (f32[2,1,1]{2.5378828 5})", 1e-6},
     {"packed, nothing seen, made zero", 0, "(f32[1,3,3]{1 1 2 2 0 4 7 7 5}, s64[2,2]{0 0 0 1}, _, s64[3]{0 1 3}, s64[3]{0 2 3}; num_heads=1, mask_value=-inf, nan_to_zero=1) -> (f32[1,3,1]{0 0 5})", 0},
     {"packed, no sequences", 0, "(f32[1,0,3]{}, s64[0,2]{}, _, s64[0]{}, s64[1]{0}; num_heads=1) -> (f32[1,0,1]{})", 0},
     {"bias", 0, "(f32[1,2,3]{1 1 2 2 0 4}, _, f32[1,1,1,2]{-1 0}; num_heads=1, scale=1.0) -> (f32[1,2,1]{3 2.5378828})", 1e-6},
