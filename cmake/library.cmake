@@ -98,11 +98,18 @@ set(HASTEN_LISTS ${lists}/list_ops.c ${lists}/list_kernels.c ${lists}/list_passe
 
 set_source_files_properties(${CMAKE_SOURCE_DIR}/src/api/process.c PROPERTIES
                             COMPILE_DEFINITIONS HASTEN_VERSION="${PROJECT_VERSION}")
+# The operators twice: the test cases of their descriptors are a tenth of the library, and the tests' alone.
+list(FILTER HASTEN_SOURCES EXCLUDE REGEX "/src/ops/")
 add_library(hasten_objects OBJECT ${HASTEN_SOURCES} ${HASTEN_VEC_SOURCES} ${HASTEN_LISTS})
-target_include_directories(hasten_objects PUBLIC ${CMAKE_SOURCE_DIR}/include ${CMAKE_SOURCE_DIR}/src)
-target_link_libraries(hasten_objects PUBLIC hasten_flags ${HASTEN_LIBRARIES})
+add_library(hasten_ops OBJECT ${op_sources})
+add_library(hasten_ops_cases OBJECT EXCLUDE_FROM_ALL ${op_sources})
+target_compile_definitions(hasten_ops PRIVATE HASTEN_WITHOUT_CASES)
+foreach(objects IN ITEMS hasten_objects hasten_ops hasten_ops_cases)
+  target_include_directories(${objects} PUBLIC ${CMAKE_SOURCE_DIR}/include ${CMAKE_SOURCE_DIR}/src)
+  target_link_libraries(${objects} PUBLIC hasten_flags ${HASTEN_LIBRARIES})
+endforeach()
 
-add_library(hasten SHARED $<TARGET_OBJECTS:hasten_objects>)
+add_library(hasten SHARED $<TARGET_OBJECTS:hasten_objects> $<TARGET_OBJECTS:hasten_ops>)
 target_include_directories(hasten PUBLIC $<BUILD_INTERFACE:${CMAKE_SOURCE_DIR}/include>
                                          $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
 target_link_libraries(hasten PRIVATE hasten_flags ${HASTEN_LIBRARIES})
@@ -110,7 +117,7 @@ set_target_properties(hasten PROPERTIES VERSION ${PROJECT_VERSION} SOVERSION 0
                                         LINK_DEPENDS ${CMAKE_SOURCE_DIR}/cmake/hasten.map)
 target_link_options(hasten PRIVATE LINKER:--version-script=${CMAKE_SOURCE_DIR}/cmake/hasten.map)
 
-# The same objects with nothing hidden: for the tests, which reach into every room.
-add_library(hasten_internal STATIC $<TARGET_OBJECTS:hasten_objects>)
+# The same with nothing hidden, and the cases: for the tests, which reach into every room.
+add_library(hasten_internal STATIC EXCLUDE_FROM_ALL $<TARGET_OBJECTS:hasten_objects> $<TARGET_OBJECTS:hasten_ops_cases>)
 target_include_directories(hasten_internal PUBLIC ${CMAKE_SOURCE_DIR}/include ${CMAKE_SOURCE_DIR}/src)
 target_link_libraries(hasten_internal PUBLIC hasten_flags ${HASTEN_LIBRARIES})

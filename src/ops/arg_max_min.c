@@ -109,7 +109,7 @@ static const op_case min_cases[] = {
     {NULL, 0, NULL, 0}};
 
 HST_OP(ArgMax) = {.name = "ArgMax", .domain = "", .since = 1, .min_in = 1, .max_in = 1, .min_out = 1, .max_out = 1,
-                  .infer = infer, .eval = eval, .summary = "index of the greatest element along an axis", .cases = max_cases};
+                  .infer = infer, .eval = eval, .summary = "index of the greatest element along an axis", HST_CASES(max_cases)};
 HST_OP(ArgMin) = {.name = "ArgMin", .domain = "", .since = 1, .min_in = 1, .max_in = 1, .min_out = 1, .max_out = 1,
-                  .infer = infer, .eval = eval, .summary = "index of the least element along an axis", .cases = min_cases};
+                  .infer = infer, .eval = eval, .summary = "index of the least element along an axis", HST_CASES(min_cases)};
 // clang-format on

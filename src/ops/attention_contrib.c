@@ -181,4 +181,4 @@ HST_OP(com_microsoft_Attention) = {.name = "Attention",
                                    .bind = bind,
                                    .summary = "projections and attention over heads, with masks and past",
                                    .gaps = "masks [3 B + 2], do_rotary, buffers shared by past and present",
-                                   .cases = cases};
+                                   HST_CASES(cases)};

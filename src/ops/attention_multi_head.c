@@ -214,4 +214,4 @@ HST_OP(com_microsoft_MultiHeadAttention) = {
     .bind = bind,
     .summary = "attention over heads, with masks and past keys and values",
     .gaps = "masks [3 B + 2], cache_indirection, the output of scores, buffers shared by past and present",
-    .cases = cases};
+    HST_CASES(cases)};

@@ -443,4 +443,4 @@ HST_OP(Attention) = {.name = "Attention",
                      .eval = eval,
                      .bind = bind,
                      .summary = "attention over heads, with masks, windows, and past keys and values",
-                     .cases = cases};
+                     HST_CASES(cases)};

@@ -284,4 +284,4 @@ HST_OP(hasten_PackedAttention) = {.name = "PackedAttention",
                                   .bind = bind,
                                   .expand = expand,
                                   .summary = "self-attention of packed q, k, v with padding",
-                                  .cases = cases};
+                                  HST_CASES(cases)};

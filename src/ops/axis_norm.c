@@ -136,9 +136,9 @@ static const op_case lrn_cases[] = {
     {NULL, 0, NULL, 0}};
 
 HST_OP(LpNormalization) = {.name = "LpNormalization", .domain = "", .since = 1, .min_in = 1, .max_in = 1, .min_out = 1, .max_out = 1,
-    .infer = infer, .eval = eval_lp, .summary = "division by the 1- or 2-norm along an axis", .cases = lp_cases};
+    .infer = infer, .eval = eval_lp, .summary = "division by the 1- or 2-norm along an axis", HST_CASES(lp_cases)};
 HST_OP(MeanVarianceNormalization) = {.name = "MeanVarianceNormalization", .domain = "", .since = 9, .min_in = 1, .max_in = 1, .min_out = 1, .max_out = 1,
-    .infer = infer, .eval = eval_mvn, .summary = "zero mean and unit variance over axes", .cases = mvn_cases};
+    .infer = infer, .eval = eval_mvn, .summary = "zero mean and unit variance over axes", HST_CASES(mvn_cases)};
 HST_OP(LRN) = {.name = "LRN", .domain = "", .since = 1, .min_in = 1, .max_in = 1, .min_out = 1, .max_out = 1,
-    .infer = infer, .eval = eval_lrn, .summary = "division by the energy of neighbouring channels", .cases = lrn_cases};
+    .infer = infer, .eval = eval_lrn, .summary = "division by the energy of neighbouring channels", HST_CASES(lrn_cases)};
 // clang-format on

@@ -139,7 +139,7 @@ HST_OP(BitwiseAnd) = {
     .infer = infer_binary,
     .eval = eval_and,
     .summary = "bits of A and of B",
-    .cases = and_cases,
+    HST_CASES(and_cases),
 };
 
 HST_OP(BitwiseOr) = {
@@ -153,7 +153,7 @@ HST_OP(BitwiseOr) = {
     .infer = infer_binary,
     .eval = eval_or,
     .summary = "bits of A or of B",
-    .cases = or_cases,
+    HST_CASES(or_cases),
 };
 
 HST_OP(BitwiseXor) = {
@@ -167,7 +167,7 @@ HST_OP(BitwiseXor) = {
     .infer = infer_binary,
     .eval = eval_xor,
     .summary = "bits of either A or B",
-    .cases = xor_cases,
+    HST_CASES(xor_cases),
 };
 
 HST_OP(BitShift) = {
@@ -181,7 +181,7 @@ HST_OP(BitShift) = {
     .infer = infer_binary,
     .eval = eval_shift,
     .summary = "bits of X moved by Y",
-    .cases = shift_cases,
+    HST_CASES(shift_cases),
 };
 
 HST_OP(BitwiseNot) = {
@@ -195,5 +195,5 @@ HST_OP(BitwiseNot) = {
     .infer = infer_not,
     .eval = eval_not,
     .summary = "bits of X inverted",
-    .cases = not_cases,
+    HST_CASES(not_cases),
 };

@@ -314,7 +314,7 @@ HST_OP(Cast) = {
     .eval = eval_cast,
     .summary = "elements in another type",
     .gaps = "complex types",
-    .cases = cast_cases,
+    HST_CASES(cast_cases),
 };
 
 HST_OP(CastLike) = {
@@ -329,7 +329,7 @@ HST_OP(CastLike) = {
     .eval = eval_like,
     .summary = "elements in the type of another tensor",
     .gaps = "complex types",
-    .cases = like_cases,
+    HST_CASES(like_cases),
 };
 
 HST_OP(BitCast) = {
@@ -343,5 +343,5 @@ HST_OP(BitCast) = {
     .infer = infer_bit_cast,
     .eval = eval_bit_cast,
     .summary = "the same bits as another type",
-    .cases = bit_cases,
+    HST_CASES(bit_cases),
 };

@@ -117,4 +117,4 @@ HST_OP(CausalConvWithState) = {.name = "CausalConvWithState",
                                .infer = infer,
                                .eval = eval,
                                .summary = "depthwise convolution over past and present",
-                               .cases = cases};
+                               HST_CASES(cases)};

@@ -160,9 +160,9 @@ static const op_case group_cases[] = {
 
 HST_OP(BatchNormalization) = {.name = "BatchNormalization", .domain = "", .since = 7, .min_in = 5, .max_in = 5, .min_out = 1, .max_out = 5,
     .infer = infer_batch, .eval = eval_batch, .summary = "normalisation with given statistics",
-    .gaps = "spatial=0; running statistics of opsets 7 to 9", .cases = batch_cases};
+    .gaps = "spatial=0; running statistics of opsets 7 to 9", HST_CASES(batch_cases)};
 HST_OP(InstanceNormalization) = {.name = "InstanceNormalization", .domain = "", .since = 6, .min_in = 3, .max_in = 3, .min_out = 1, .max_out = 1,
-    .infer = infer, .eval = eval_instance, .summary = "normalisation of each channel of each sample", .cases = instance_cases};
+    .infer = infer, .eval = eval_instance, .summary = "normalisation of each channel of each sample", HST_CASES(instance_cases)};
 HST_OP(GroupNormalization) = {.name = "GroupNormalization", .domain = "", .since = 18, .min_in = 3, .max_in = 3, .min_out = 1, .max_out = 1,
-    .infer = infer, .eval = eval_group, .summary = "normalisation of groups of channels", .cases = group_cases};
+    .infer = infer, .eval = eval_group, .summary = "normalisation of groups of channels", HST_CASES(group_cases)};
 // clang-format on

@@ -203,7 +203,7 @@ HST_OP(Equal) = {
     .eval = eval_equal,
     .summary = "A == B",
     .gaps = "versions before 7 (axis and broadcast attributes)",
-    .cases = equal_cases,
+    HST_CASES(equal_cases),
 };
 
 HST_OP(Greater) = {
@@ -218,7 +218,7 @@ HST_OP(Greater) = {
     .eval = eval_greater,
     .summary = "A > B",
     .gaps = "versions before 7 (axis and broadcast attributes)",
-    .cases = greater_cases,
+    HST_CASES(greater_cases),
 };
 
 HST_OP(GreaterOrEqual) = {
@@ -232,7 +232,7 @@ HST_OP(GreaterOrEqual) = {
     .infer = infer_greater_equal,
     .eval = eval_greater_equal,
     .summary = "A >= B",
-    .cases = greater_equal_cases,
+    HST_CASES(greater_equal_cases),
 };
 
 HST_OP(Less) = {
@@ -247,7 +247,7 @@ HST_OP(Less) = {
     .eval = eval_less,
     .summary = "A < B",
     .gaps = "versions before 7 (axis and broadcast attributes)",
-    .cases = less_cases,
+    HST_CASES(less_cases),
 };
 
 HST_OP(LessOrEqual) = {
@@ -261,5 +261,5 @@ HST_OP(LessOrEqual) = {
     .infer = infer_less_equal,
     .eval = eval_less_equal,
     .summary = "A <= B",
-    .cases = less_equal_cases,
+    HST_CASES(less_equal_cases),
 };

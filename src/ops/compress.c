@@ -82,5 +82,5 @@ HST_OP(Compress) = {
     .infer = infer,
     .eval = eval,
     .summary = "slices whose condition is true",
-    .cases = cases,
+    HST_CASES(cases),
 };

@@ -133,5 +133,5 @@ HST_OP(Concat) = {
     .infer = infer,
     .eval = eval,
     .summary = "inputs joined along an axis",
-    .cases = cases,
+    HST_CASES(cases),
 };

@@ -97,5 +97,5 @@ HST_OP(Constant) = {
     .eval = eval,
     .summary = "a value written in the model",
     .gaps = "sparse_value",
-    .cases = cases,
+    HST_CASES(cases),
 };

@@ -84,5 +84,5 @@ HST_OP(ConstantOfShape) = {
     .infer = infer,
     .eval = eval,
     .summary = "a tensor of one repeated value",
-    .cases = cases,
+    HST_CASES(cases),
 };

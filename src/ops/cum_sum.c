@@ -106,7 +106,7 @@ HST_OP(CumProd) = {.name = "CumProd",
                    .infer = infer,
                    .eval = eval,
                    .summary = "running products along an axis",
-                   .cases = product_cases};
+                   HST_CASES(product_cases)};
 
 HST_OP(CumSum) = {.name = "CumSum",
                   .domain = "",
@@ -118,4 +118,4 @@ HST_OP(CumSum) = {.name = "CumSum",
                   .infer = infer,
                   .eval = eval,
                   .summary = "running sums along an axis",
-                  .cases = cases};
+                  HST_CASES(cases)};

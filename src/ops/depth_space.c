@@ -138,7 +138,7 @@ HST_OP(DepthToSpace) = {
     .infer = infer_to_space,
     .eval = eval_to_space,
     .summary = "channels into blocks of space",
-    .cases = to_space_cases,
+    HST_CASES(to_space_cases),
 };
 
 HST_OP(SpaceToDepth) = {
@@ -152,5 +152,5 @@ HST_OP(SpaceToDepth) = {
     .infer = infer_to_depth,
     .eval = eval_to_depth,
     .summary = "blocks of space into channels",
-    .cases = to_depth_cases,
+    HST_CASES(to_depth_cases),
 };

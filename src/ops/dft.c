@@ -232,7 +232,7 @@ HST_OP(DFT) = {.name = "DFT",
                .infer = infer,
                .eval = eval,
                .summary = "discrete Fourier transform along an axis",
-               .cases = dft_cases};
+               HST_CASES(dft_cases)};
 HST_OP(STFT) = {.name = "STFT",
                 .domain = "",
                 .since = 17,
@@ -243,4 +243,4 @@ HST_OP(STFT) = {.name = "STFT",
                 .infer = infer_stft,
                 .eval = eval_stft,
                 .summary = "Fourier transforms of windowed frames of a signal",
-                .cases = stft_cases};
+                HST_CASES(stft_cases)};

@@ -77,5 +77,5 @@ HST_OP(Dropout) = {
     .infer = infer,
     .eval = eval,
     .summary = "its input; in training, random elements of it are dropped",
-    .cases = cases,
+    HST_CASES(cases),
 };

@@ -95,4 +95,4 @@ HST_OP(DynamicQuantizeLinear) = {.name = "DynamicQuantizeLinear",
                                  .infer = infer,
                                  .eval = eval,
                                  .summary = "f32 to u8 by its own extent, with scale and zero point",
-                                 .cases = cases};
+                                 HST_CASES(cases)};

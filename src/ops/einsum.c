@@ -342,5 +342,5 @@ static const op_case cases[] = {
     {NULL, 0, NULL, 0}};
 
 HST_OP(Einsum) = {.name = "Einsum", .domain = "", .since = 12, .min_in = 1, .max_in = OP_ANY, .min_out = 1, .max_out = 1,
-    .infer = infer, .eval = eval, .bind = bind, .summary = "sum of products by labels of axes", .gaps = "more than 16 operands", .cases = cases};
+    .infer = infer, .eval = eval, .bind = bind, .summary = "sum of products by labels of axes", .gaps = "more than 16 operands", HST_CASES(cases)};
 // clang-format on

@@ -120,7 +120,7 @@ static hst_status eval_swiglu(eval_context *c, hst_error *err) {
 // clang-format off
 #define ACTIVATION(name_, domain_, since_, eval_, summary_, cases_)                                                    \
     {.name = name_, .domain = domain_, .since = since_, .min_in = 1, .max_in = 1, .min_out = 1, .max_out = 1,          \
-     .infer = unary_infer, .eval = eval_, .bind = elementwise_bind, .summary = summary_, .cases = cases_}
+     .infer = unary_infer, .eval = eval_, .bind = elementwise_bind, .summary = summary_, HST_CASES(cases_)}
 
 static const op_case sigmoid_cases[] = {
     {"f32", 0, "(f32[4]{0 1 -1 -inf}) -> (f32[4]{0.5 0.73105858 0.26894142 0})", 2e-7}, {0}};
@@ -183,4 +183,4 @@ HST_OP(com_microsoft_QuickGelu) = ACTIVATION("QuickGelu", "com.microsoft", 1, ev
 HST_OP(Shrink) = ACTIVATION("Shrink", "", 9, eval, "x moved towards 0 by bias, 0 where |x| <= lambd", shrink_cases);
 HST_OP(SwiGLU) = {.name = "SwiGLU", .domain = "", .since = 28, .min_in = 2, .max_in = 2, .min_out = 1, .max_out = 1,
                   .infer = unary_infer, .eval = eval_swiglu, .bind = elementwise_bind,
-                  .summary = "Swish(A) times B", .cases = swiglu_cases};
+                  .summary = "Swish(A) times B", HST_CASES(swiglu_cases)};

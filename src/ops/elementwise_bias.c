@@ -96,7 +96,7 @@ static const op_case fast_cases[] = {
 
 HST_OP(com_microsoft_BiasGelu) = {
     .name = "BiasGelu", .domain = "com.microsoft", .since = 1, .min_in = 2, .max_in = 2, .min_out = 1, .max_out = 1,
-    .infer = unary_infer, .eval = eval, .bind = bind, .summary = "Gelu (erf) of a sum", .cases = bias_cases};
+    .infer = unary_infer, .eval = eval, .bind = bind, .summary = "Gelu (erf) of a sum", HST_CASES(bias_cases)};
 HST_OP(com_microsoft_FastGelu) = {
     .name = "FastGelu", .domain = "com.microsoft", .since = 1, .min_in = 1, .max_in = 2, .min_out = 1, .max_out = 1,
-    .infer = unary_infer, .eval = eval, .bind = bind, .summary = "Gelu (tanh) of a sum", .cases = fast_cases};
+    .infer = unary_infer, .eval = eval, .bind = bind, .summary = "Gelu (tanh) of a sum", HST_CASES(fast_cases)};

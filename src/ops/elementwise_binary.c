@@ -78,7 +78,7 @@ static hst_status eval(eval_context *c, hst_error *err) {
 // clang-format off
 #define BINARY(name_, since_, gaps_, summary_, cases_)                                                                 \
     {.name = name_, .domain = "", .since = since_, .min_in = 2, .max_in = 2, .min_out = 1, .max_out = 1,               \
-     .infer = infer, .eval = eval, .bind = elementwise_bind, .summary = summary_, .gaps = gaps_, .cases = cases_}
+     .infer = infer, .eval = eval, .bind = elementwise_bind, .summary = summary_, .gaps = gaps_, HST_CASES(cases_)}
 
 static const char old[] = "the axis and broadcast attributes of opset 1 to 6";
 

@@ -87,7 +87,7 @@ static const op_case cases_6[] = {
 
 HST_OP(Clip) = {.name = "Clip", .domain = "", .since = 11, .min_in = 1, .max_in = 3, .min_out = 1, .max_out = 1,
                 .infer = unary_infer, .eval = eval, .bind = elementwise_bind,
-                .summary = "holds values between two bounds", .cases = cases};
+                .summary = "holds values between two bounds", HST_CASES(cases)};
 HST_OP(Clip_6) = {.name = "Clip", .domain = "", .since = 1, .until = 10, .min_in = 1, .max_in = 1, .min_out = 1,
                   .max_out = 1, .infer = unary_infer, .eval = eval_6, .bind = elementwise_bind,
-                  .summary = "holds values between two bounds", .cases = cases_6};
+                  .summary = "holds values between two bounds", HST_CASES(cases_6)};

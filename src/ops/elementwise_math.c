@@ -66,7 +66,7 @@ static hst_status eval(eval_context *c, hst_error *err) {
 
 #define UNARY(name_, since_, summary_, cases_)                                                                         \
     {.name = name_, .domain = "", .since = since_, .min_in = 1, .max_in = 1, .min_out = 1, .max_out = 1,               \
-     .infer = unary_infer, .eval = eval, .bind = elementwise_bind, .summary = summary_, .cases = cases_}
+     .infer = unary_infer, .eval = eval, .bind = elementwise_bind, .summary = summary_, HST_CASES(cases_)}
 
 static const op_case neg_cases[] = {
     {"f32", 0, "(f32[3]{1 -2 0.5}) -> (f32[3]{-1 2 -0.5})", 0},

@@ -59,4 +59,4 @@ HST_OP(Mod) = {.name = "Mod",
                .infer = infer,
                .eval = eval,
                .summary = "remainder of a division",
-               .cases = cases};
+               HST_CASES(cases)};

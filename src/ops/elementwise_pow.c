@@ -126,4 +126,4 @@ HST_OP(Pow) = {.name = "Pow",
                .bind = elementwise_bind,
                .summary = "x to the power of y",
                .gaps = "the axis and broadcast attributes of opset 1",
-               .cases = cases};
+               HST_CASES(cases)};

@@ -149,7 +149,7 @@ static hst_status eval(eval_context *c, hst_error *err) {
 // clang-format off
 #define VARIADIC(name_, since_, gaps_, summary_, cases_)                                                               \
     {.name = name_, .domain = "", .since = since_, .min_in = 1, .max_in = OP_ANY, .min_out = 1, .max_out = 1,          \
-     .infer = infer, .eval = eval, .bind = elementwise_bind, .summary = summary_, .gaps = gaps_, .cases = cases_}
+     .infer = infer, .eval = eval, .bind = elementwise_bind, .summary = summary_, .gaps = gaps_, HST_CASES(cases_)}
 
 static const op_case min_cases[] = {
     {"three", 0, "(f32[3]{3 2 1}, f32[3]{1 4 4}, f32[3]{2 5 0}) -> (f32[3]{1 2 0})", 0},

@@ -95,5 +95,5 @@ HST_OP(Expand) = {
     .infer = infer,
     .eval = eval,
     .summary = "broadcasts to a shape",
-    .cases = cases,
+    HST_CASES(cases),
 };

@@ -60,5 +60,5 @@ HST_OP(EyeLike) = {
     .infer = infer,
     .eval = eval,
     .summary = "a diagonal of ones",
-    .cases = cases,
+    HST_CASES(cases),
 };

@@ -57,5 +57,5 @@ HST_OP(Flatten) = {
     .infer = infer,
     .eval = eval,
     .summary = "a matrix of the same elements",
-    .cases = cases,
+    HST_CASES(cases),
 };

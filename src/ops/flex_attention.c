@@ -155,4 +155,4 @@ HST_OP(ai_onnx_preview_FlexAttention) = {.name = "FlexAttention",
                                          .infer = infer,
                                          .eval = eval,
                                          .summary = "attention whose scores and probabilities go through graphs",
-                                         .cases = cases};
+                                         HST_CASES(cases)};

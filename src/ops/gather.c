@@ -99,5 +99,5 @@ HST_OP(Gather) = {
     .infer = infer,
     .eval = eval,
     .summary = "slices along an axis, picked by indices",
-    .cases = cases,
+    HST_CASES(cases),
 };

@@ -186,4 +186,4 @@ HST_OP(com_microsoft_GatherBlockQuantized) = {.name = "GatherBlockQuantized",
                                               .infer = infer,
                                               .eval = eval,
                                               .summary = "rows of a table that is quantised in blocks",
-                                              .cases = cases};
+                                              HST_CASES(cases)};

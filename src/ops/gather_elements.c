@@ -77,5 +77,5 @@ HST_OP(GatherElements) = {
     .infer = infer,
     .eval = eval,
     .summary = "elements along an axis, picked one by one",
-    .cases = cases,
+    HST_CASES(cases),
 };

@@ -99,5 +99,5 @@ HST_OP(GatherND) = {
     .infer = infer,
     .eval = eval,
     .summary = "slices picked by index tuples",
-    .cases = cases,
+    HST_CASES(cases),
 };

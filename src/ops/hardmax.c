@@ -54,5 +54,5 @@ static const op_case cases[] = {
     {NULL, 0, NULL, 0}};
 
 HST_OP(Hardmax) = {.name = "Hardmax", .domain = "", .since = 1, .min_in = 1, .max_in = 1, .min_out = 1, .max_out = 1,
-                   .infer = infer, .eval = eval, .summary = "1 at the greatest element along an axis, else 0", .cases = cases};
+                   .infer = infer, .eval = eval, .summary = "1 at the greatest element along an axis, else 0", HST_CASES(cases)};
 // clang-format on

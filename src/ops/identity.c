@@ -34,5 +34,5 @@ HST_OP(Identity) = {
     .eval = eval,
     .summary = "its input",
     .gaps = "sequences and optionals",
-    .cases = cases,
+    HST_CASES(cases),
 };

@@ -81,5 +81,5 @@ HST_OP(If) = {
     .eval = eval,
     .summary = "one of two graphs",
     .gaps = "sequences and optionals",
-    .cases = cases,
+    HST_CASES(cases),
 };

@@ -371,7 +371,7 @@ HST_OP(MatMulInteger) = {.name = "MatMulInteger",
                          .eval = eval_integer,
                          .bind = bind_integer,
                          .summary = "exact product of 8-bit matrices, s32",
-                         .cases = integer_cases};
+                         HST_CASES(integer_cases)};
 HST_OP(QLinearMatMul) = {.name = "QLinearMatMul",
                          .domain = "",
                          .since = 10,
@@ -384,7 +384,7 @@ HST_OP(QLinearMatMul) = {.name = "QLinearMatMul",
                          .bind = bind_linear,
                          .summary = "product of 8-bit matrices, quantised again",
                          .gaps = "f8 operands; y's scale a vector",
-                         .cases = linear_cases};
+                         HST_CASES(linear_cases)};
 HST_OP(com_microsoft_MatMulIntegerToFloat) = {.name = "MatMulIntegerToFloat",
                                               .domain = "com.microsoft",
                                               .since = 1,
@@ -396,7 +396,7 @@ HST_OP(com_microsoft_MatMulIntegerToFloat) = {.name = "MatMulIntegerToFloat",
                                               .eval = eval_float,
                                               .bind = bind_float,
                                               .summary = "product of 8-bit matrices, scaled to floats, with bias",
-                                              .cases = float_cases};
+                                              HST_CASES(float_cases)};
 HST_OP(com_microsoft_DynamicQuantizeMatMul) = {.name = "DynamicQuantizeMatMul",
                                                .domain = "com.microsoft",
                                                .since = 1,
@@ -408,4 +408,4 @@ HST_OP(com_microsoft_DynamicQuantizeMatMul) = {.name = "DynamicQuantizeMatMul",
                                                .eval = eval_dynamic,
                                                .bind = bind_dynamic,
                                                .summary = "f32 quantised on the fly times 8-bit weights",
-                                               .cases = dynamic_cases};
+                                               HST_CASES(dynamic_cases)};

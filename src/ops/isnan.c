@@ -69,7 +69,7 @@ HST_OP(IsNaN) = {
     .infer = infer,
     .eval = eval_nan,
     .summary = "where elements are NaN",
-    .cases = nan_cases,
+    HST_CASES(nan_cases),
 };
 
 HST_OP(IsInf) = {
@@ -83,5 +83,5 @@ HST_OP(IsInf) = {
     .infer = infer,
     .eval = eval_inf,
     .summary = "where elements are infinite",
-    .cases = inf_cases,
+    HST_CASES(inf_cases),
 };

@@ -208,4 +208,4 @@ HST_OP(LinearAttention) = {.name = "LinearAttention",
                            .infer = infer,
                            .eval = eval,
                            .summary = "attention by a state that every token updates",
-                           .cases = cases};
+                           HST_CASES(cases)};

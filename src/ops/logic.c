@@ -105,7 +105,7 @@ HST_OP(And) = {
     .eval = eval_and,
     .summary = "A and B",
     .gaps = "version 1 (axis and broadcast attributes)",
-    .cases = and_cases,
+    HST_CASES(and_cases),
 };
 
 HST_OP(Or) = {
@@ -120,7 +120,7 @@ HST_OP(Or) = {
     .eval = eval_or,
     .summary = "A or B",
     .gaps = "version 1 (axis and broadcast attributes)",
-    .cases = or_cases,
+    HST_CASES(or_cases),
 };
 
 HST_OP(Xor) = {
@@ -135,7 +135,7 @@ HST_OP(Xor) = {
     .eval = eval_xor,
     .summary = "either A or B",
     .gaps = "version 1 (axis and broadcast attributes)",
-    .cases = xor_cases,
+    HST_CASES(xor_cases),
 };
 
 HST_OP(Not) = {
@@ -149,5 +149,5 @@ HST_OP(Not) = {
     .infer = infer_not,
     .eval = eval_not,
     .summary = "not X",
-    .cases = not_cases,
+    HST_CASES(not_cases),
 };

@@ -222,5 +222,5 @@ HST_OP(Loop) = {
     .eval = eval,
     .summary = "a graph run again and again",
     .gaps = "sequences, optionals; scans of packed types",
-    .cases = cases,
+    HST_CASES(cases),
 };

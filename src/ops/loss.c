@@ -149,7 +149,7 @@ HST_OP(NegativeLogLikelihoodLoss) = {.name = "NegativeLogLikelihoodLoss",
                                      .infer = infer,
                                      .eval = eval,
                                      .summary = "minus the log-probability of the right class",
-                                     .cases = nll_cases};
+                                     HST_CASES(nll_cases)};
 HST_OP(SoftmaxCrossEntropyLoss) = {.name = "SoftmaxCrossEntropyLoss",
                                    .domain = "",
                                    .since = 12,
@@ -160,4 +160,4 @@ HST_OP(SoftmaxCrossEntropyLoss) = {.name = "SoftmaxCrossEntropyLoss",
                                    .infer = infer,
                                    .eval = eval,
                                    .summary = "minus the logarithm of softmax at the right class",
-                                   .cases = sce_cases};
+                                   HST_CASES(sce_cases)};

@@ -359,4 +359,4 @@ HST_OP(com_microsoft_MatMulNBits) = {.name = "MatMulNBits",
                                      .bind = bind,
                                      .summary = "product with weights of 2 to 8 bits in blocks",
                                      .gaps = "weights prepacked for a GPU",
-                                     .cases = cases};
+                                     HST_CASES(cases)};

@@ -110,7 +110,7 @@ HST_OP(MatMul) = {.name = "MatMul",
                   .eval = eval,
                   .bind = bind,
                   .summary = "matrix product as numpy.matmul",
-                  .cases = cases};
+                  HST_CASES(cases)};
 HST_OP(com_microsoft_FusedMatMul) = {.name = "FusedMatMul",
                                      .domain = "com.microsoft",
                                      .since = 1,
@@ -123,4 +123,4 @@ HST_OP(com_microsoft_FusedMatMul) = {.name = "FusedMatMul",
                                      .bind = bind,
                                      .summary = "matrix product with transposed operands and a factor",
                                      .gaps = "transBatchA, transBatchB",
-                                     .cases = fused_cases};
+                                     HST_CASES(fused_cases)};

@@ -235,7 +235,7 @@ HST_OP(Gemm) = {.name = "Gemm",
                 .bind = bind,
                 .summary = "alpha a' b' + beta c on matrices",
                 .gaps = "opsets 1 and 6 (another broadcast of C); fractional alpha and beta on integers",
-                .cases = cases};
+                HST_CASES(cases)};
 HST_OP(com_microsoft_FusedGemm) = {.name = "FusedGemm",
                                    .domain = "com.microsoft",
                                    .since = 1,
@@ -248,4 +248,4 @@ HST_OP(com_microsoft_FusedGemm) = {.name = "FusedGemm",
                                    .bind = bind,
                                    .summary = "Gemm and an activation",
                                    .gaps = "rare activations (Softplus, Softsign, Affine …)",
-                                   .cases = fused_cases};
+                                   HST_CASES(fused_cases)};

@@ -65,4 +65,4 @@ HST_OP(com_microsoft_GemmFastGelu) = {.name = "GemmFastGelu",
                                       .eval = eval,
                                       .bind = bind,
                                       .summary = "matrix product, bias, gelu of the tanh form",
-                                      .cases = cases};
+                                      HST_CASES(cases)};

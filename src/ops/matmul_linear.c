@@ -185,4 +185,4 @@ HST_OP(hasten_Linear) = {.name = "Linear",
                          .expand = expand,
                          .pack = pack,
                          .summary = "linear layer with bias, activation and residual",
-                         .cases = cases};
+                         HST_CASES(cases)};

@@ -58,5 +58,5 @@ HST_OP(NonZero) = {
     .eval = eval,
     .summary = "places of the elements that are not 0",
     .gaps = "complex types",
-    .cases = cases,
+    HST_CASES(cases),
 };

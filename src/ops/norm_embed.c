@@ -169,4 +169,4 @@ HST_OP(com_microsoft_EmbedLayerNormalization) = {
     .name = "EmbedLayerNormalization", .domain = "com.microsoft", .since = 1, .min_in = 7, .max_in = 9, .min_out = 1, .max_out = 3,
     .holes = 1u << SEGMENT_IDS | 1u << SEGMENTS,
     .infer = infer, .eval = eval, .bind = norm_bind,
-    .summary = "word, position and segment embeddings, summed and normalised", .cases = cases};
+    .summary = "word, position and segment embeddings, summed and normalised", HST_CASES(cases)};

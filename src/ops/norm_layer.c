@@ -69,7 +69,7 @@ static const op_case simplified_cases[] = {
 
 #define NORM(name_, domain_, since_, max_in_, max_out_, summary_, cases_)                                              \
     {.name = name_, .domain = domain_, .since = since_, .min_in = 2, .max_in = max_in_, .min_out = 1,                  \
-     .max_out = max_out_, .infer = infer, .eval = eval, .bind = norm_bind, .summary = summary_, .cases = cases_}
+     .max_out = max_out_, .infer = infer, .eval = eval, .bind = norm_bind, .summary = summary_, HST_CASES(cases_)}
 
 HST_OP(LayerNormalization) = NORM("LayerNormalization", "", 1, 3, 3, "rows of mean 0 and variance 1, scaled and shifted", layer_cases);
 HST_OP(RMSNormalization) = NORM("RMSNormalization", "", 23, 2, 1, "rows of mean square 1, scaled", rms_cases);

@@ -57,7 +57,7 @@ static const op_case rms_cases[] = {
 
 #define SKIP(name_, max_in_, summary_, cases_)                                                                         \
     {.name = name_, .domain = "com.microsoft", .since = 1, .min_in = 3, .max_in = max_in_, .min_out = 1,               \
-     .max_out = 4, .infer = infer, .eval = eval, .bind = norm_bind, .summary = summary_, .cases = cases_}
+     .max_out = 4, .infer = infer, .eval = eval, .bind = norm_bind, .summary = summary_, HST_CASES(cases_)}
 
 HST_OP(com_microsoft_SkipLayerNormalization) = SKIP("SkipLayerNormalization", 5, "LayerNormalization of a sum", layer_cases);
 HST_OP(com_microsoft_SkipSimplifiedLayerNormalization) = SKIP("SkipSimplifiedLayerNormalization", 4, "RMS normalisation of a sum", rms_cases);

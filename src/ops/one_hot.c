@@ -95,5 +95,5 @@ HST_OP(OneHot) = {
     .infer = infer,
     .eval = eval,
     .summary = "indices as rows of one on_value",
-    .cases = cases,
+    HST_CASES(cases),
 };

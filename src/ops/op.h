@@ -221,8 +221,15 @@ typedef struct op {
     bool nondeterministic; /* random: never folded */
     const char *summary;   /* one line for `hasten list ops` */
     const char *gaps;      /* what the standard allows and this does not do, or NULL */
-    const op_case *cases;  /* ends with a NULL name */
+    const op_case *cases;  /* HST_CASES(list): ends with a NULL name; NULL in the shared library */
 } op;
+
+/* The cases of a descriptor: HST_CASES(cases). The shared library is built without them; they are for the tests. */
+#ifdef HASTEN_WITHOUT_CASES
+#define HST_CASES(list) .cases = (const op_case *)(sizeof(list) * 0)
+#else
+#define HST_CASES(list) .cases = list
+#endif
 
 /* Marker: at column 0. HST_OP(Relu) = {.name = "Relu", …}; Name with the domain's prefix where it is not ai.onnx:
  * HST_OP(com_microsoft_BiasGelu), HST_OP(hasten_Linear). */

@@ -124,7 +124,7 @@ static const op_case adam_cases[] = {
 
 #define OPTIMIZER(name_, least_, cases_)                                                                              \
     {.name = name_, .domain = "ai.onnx.preview.training", .since = 1, .min_in = least_, .max_in = OP_ANY, .min_out = 1, \
-     .max_out = OP_ANY, .infer = infer, .eval = eval, .summary = "one step of training", .cases = cases_}
+     .max_out = OP_ANY, .infer = infer, .eval = eval, .summary = "one step of training", HST_CASES(cases_)}
 
 HST_OP(ai_onnx_preview_training_Momentum) = OPTIMIZER("Momentum", 5, momentum_cases);
 HST_OP(ai_onnx_preview_training_Adagrad) = OPTIMIZER("Adagrad", 5, adagrad_cases);

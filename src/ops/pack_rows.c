@@ -375,7 +375,7 @@ static const op_case first_cases[] = {
     {                                                                                                                  \
         .name = name_, .domain = "hasten", .since = 1, .min_in = in_, .max_in = in_, .min_out = out_, .max_out = out_, \
         .infer = infer_##what_, .eval = eval_##what_, .expand = expand_##what_, .summary = summary_,                   \
-        .cases = what_##_cases                                                                                         \
+        HST_CASES(what_##_cases)                                                                                         \
     }
 
 // clang-format off

@@ -246,5 +246,5 @@ HST_OP(Pad) = {
     .infer = infer,
     .eval = eval,
     .summary = "adds or cuts elements at the ends of axes",
-    .cases = cases,
+    HST_CASES(cases),
 };

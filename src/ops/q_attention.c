@@ -360,4 +360,4 @@ HST_OP(com_microsoft_QAttention) = {.name = "QAttention",
                                     .bind = bind,
                                     .summary = "multi-head self-attention with an 8-bit projection",
                                     .gaps = "do_rotary, past_present_share_buffer",
-                                    .cases = cases};
+                                    HST_CASES(cases)};

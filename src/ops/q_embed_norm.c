@@ -148,4 +148,4 @@ HST_OP(com_microsoft_QEmbedLayerNormalization) = {
     .name = "QEmbedLayerNormalization", .domain = "com.microsoft", .since = 1, .min_in = 18, .max_in = 18, .min_out = 1, .max_out = 2,
     .holes = 1u << SEGMENT_IDS | 1u << SEGMENTS | 1u << MASK | 1u << (SCALES + 2) | 1u << (ZEROS + 2),
     .infer = infer, .eval = eval,
-    .summary = "EmbedLayerNormalization of 8-bit tables", .cases = cases};
+    .summary = "EmbedLayerNormalization of 8-bit tables", HST_CASES(cases)};

@@ -160,5 +160,5 @@ static const op_case cases[] = {
     {NULL, 0, NULL, 0}};
 
 HST_OP(com_microsoft_QGemm) = {.name = "QGemm", .domain = "com.microsoft", .since = 1, .min_in = 6, .max_in = 9, .min_out = 1, .max_out = 1,
-    .infer = infer, .eval = eval, .bind = bind, .summary = "8-bit matrix product with alpha and C", .cases = cases};
+    .infer = infer, .eval = eval, .bind = bind, .summary = "8-bit matrix product with alpha and C", HST_CASES(cases)};
 // clang-format on

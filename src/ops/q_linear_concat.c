@@ -86,5 +86,5 @@ static const op_case cases[] = {
     {NULL, 0, NULL, 0}};
 
 HST_OP(com_microsoft_QLinearConcat) = {.name = "QLinearConcat", .domain = "com.microsoft", .since = 1, .min_in = 5, .max_in = OP_ANY,
-    .min_out = 1, .max_out = 1, .infer = infer, .eval = eval, .summary = "8-bit tensors joined along an axis", .cases = cases};
+    .min_out = 1, .max_out = 1, .infer = infer, .eval = eval, .summary = "8-bit tensors joined along an axis", HST_CASES(cases)};
 // clang-format on

@@ -175,7 +175,7 @@ static const op_case where_cases[] = {
 
 #define Q(op_name, least, most, empty, infer_of, eval_of, text, tests)                                                  \
     {.name = op_name, .domain = "com.microsoft", .since = 1, .min_in = least, .max_in = most, .holes = empty,          \
-     .min_out = 1, .max_out = 1, .infer = infer_of, .eval = eval_of, .summary = text, .cases = tests}
+     .min_out = 1, .max_out = 1, .infer = infer_of, .eval = eval_of, .summary = text, HST_CASES(tests)}
 
 HST_OP(com_microsoft_QLinearAdd) = Q("QLinearAdd", 7, 8, 1u << 2 | 1u << 5, infer_binary, eval_add, "sum of 8-bit tensors", add_cases);
 HST_OP(com_microsoft_QLinearMul) = Q("QLinearMul", 7, 8, 1u << 2 | 1u << 5, infer_binary, eval_mul, "product of 8-bit tensors", mul_cases);

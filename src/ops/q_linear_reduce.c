@@ -158,9 +158,9 @@ static const op_case pool_cases[] = {
     {NULL, 0, NULL, 0}};
 
 HST_OP(com_microsoft_QLinearSoftmax) = {.name = "QLinearSoftmax", .domain = "com.microsoft", .since = 1, .min_in = 5, .max_in = 5, .holes = 1u << 2,
-    .min_out = 1, .max_out = 1, .infer = infer_same, .eval = eval_softmax, .summary = "softmax of an 8-bit tensor", .cases = softmax_cases};
+    .min_out = 1, .max_out = 1, .infer = infer_same, .eval = eval_softmax, .summary = "softmax of an 8-bit tensor", HST_CASES(softmax_cases)};
 HST_OP(com_microsoft_QLinearReduceMean) = {.name = "QLinearReduceMean", .domain = "com.microsoft", .since = 1, .min_in = 4, .max_in = 5, .holes = 1u << 2,
-    .min_out = 1, .max_out = 1, .infer = infer_mean, .eval = eval_mean, .summary = "mean of an 8-bit tensor along axes", .cases = mean_cases};
+    .min_out = 1, .max_out = 1, .infer = infer_mean, .eval = eval_mean, .summary = "mean of an 8-bit tensor along axes", HST_CASES(mean_cases)};
 HST_OP(com_microsoft_QLinearGlobalAveragePool) = {.name = "QLinearGlobalAveragePool", .domain = "com.microsoft", .since = 1, .min_in = 5, .max_in = 5,
-    .min_out = 1, .max_out = 1, .infer = infer_pool, .eval = eval_pool, .summary = "mean of an 8-bit tensor over its spatial axes", .cases = pool_cases};
+    .min_out = 1, .max_out = 1, .infer = infer_pool, .eval = eval_pool, .summary = "mean of an 8-bit tensor over its spatial axes", HST_CASES(pool_cases)};
 // clang-format on

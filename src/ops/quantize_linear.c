@@ -348,7 +348,7 @@ HST_OP(QuantizeLinear) = {.name = "QuantizeLinear",
                           .eval = eval_quantize,
                           .summary = "floats to integers or small floats by scale and zero point",
                           .gaps = "the 6-bit floats of opset 28",
-                          .cases = quantize_cases};
+                          HST_CASES(quantize_cases)};
 HST_OP(DequantizeLinear) = {.name = "DequantizeLinear",
                             .domain = "",
                             .since = 10,
@@ -360,7 +360,7 @@ HST_OP(DequantizeLinear) = {.name = "DequantizeLinear",
                             .eval = eval_dequantize,
                             .summary = "integers or small floats back to floats",
                             .gaps = "the 6-bit floats of opset 28",
-                            .cases = dequantize_cases};
+                            HST_CASES(dequantize_cases)};
 HST_OP(com_microsoft_QuantizeLinear) = {.name = "QuantizeLinear",
                                         .domain = "com.microsoft",
                                         .since = 1,
@@ -371,7 +371,7 @@ HST_OP(com_microsoft_QuantizeLinear) = {.name = "QuantizeLinear",
                                         .infer = infer_quantize,
                                         .eval = eval_quantize,
                                         .summary = "QuantizeLinear for files of older opsets with 16-bit types",
-                                        .cases = quantize_ms_cases};
+                                        HST_CASES(quantize_ms_cases)};
 HST_OP(com_microsoft_DequantizeLinear) = {.name = "DequantizeLinear",
                                           .domain = "com.microsoft",
                                           .since = 1,
@@ -382,4 +382,4 @@ HST_OP(com_microsoft_DequantizeLinear) = {.name = "DequantizeLinear",
                                           .infer = infer_dequantize,
                                           .eval = eval_dequantize,
                                           .summary = "DequantizeLinear for files of older opsets with 16-bit types",
-                                          .cases = dequantize_ms_cases};
+                                          HST_CASES(dequantize_ms_cases)};

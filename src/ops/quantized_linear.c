@@ -226,4 +226,4 @@ HST_OP(hasten_QuantizedLinear) = {.name = "QuantizedLinear",
                                   .bind = bind,
                                   .expand = expand,
                                   .summary = "linear layer on 8-bit integers, rows quantised one by one",
-                                  .cases = cases};
+                                  HST_CASES(cases)};

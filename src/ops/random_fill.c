@@ -164,7 +164,7 @@ static const op_case multinomial_cases[] = {
 
 #define RANDOM(name_, since_, ins_, eval_, summary_, cases_)                                                           \
     {.name = name_, .domain = "", .since = since_, .min_in = ins_, .max_in = ins_, .min_out = 1, .max_out = 1,         \
-     .infer = infer, .eval = eval_, .nondeterministic = true, .summary = summary_, .cases = cases_}
+     .infer = infer, .eval = eval_, .nondeterministic = true, .summary = summary_, HST_CASES(cases_)}
 
 HST_OP(RandomUniform) = RANDOM("RandomUniform", 1, 0, eval, "random numbers of a range", uniform_cases);
 HST_OP(RandomUniformLike) = RANDOM("RandomUniformLike", 1, 1, eval, "random numbers of a range", uniform_like_cases);

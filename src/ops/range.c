@@ -119,5 +119,5 @@ HST_OP(Range) = {
     .infer = infer,
     .eval = eval,
     .summary = "an arithmetic sequence",
-    .cases = cases,
+    HST_CASES(cases),
 };

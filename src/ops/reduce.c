@@ -450,7 +450,7 @@ static hst_status eval_sum_square(eval_context *c, hst_error *err) {
 #define REDUCE(id, text, eval_of, tests)                                                                               \
     {                                                                                                                  \
         .name = #id, .domain = "", .since = 1, .min_in = 1, .max_in = 2, .min_out = 1, .max_out = 1, .infer = infer,   \
-        .eval = eval_of, .summary = text, .cases = tests                                                               \
+        .eval = eval_of, .summary = text, HST_CASES(tests)                                                               \
     }
 
 // clang-format off

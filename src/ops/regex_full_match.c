@@ -109,4 +109,4 @@ HST_OP(RegexFullMatch) = {.name = "RegexFullMatch",
                           .eval = eval,
                           .summary = "whether whole strings match a regular expression",
                           .gaps = "PCRE2's syntax and semantics where they differ from RE2's",
-                          .cases = cases};
+                          HST_CASES(cases)};

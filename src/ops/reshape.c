@@ -168,5 +168,5 @@ HST_OP(Reshape) = {
     .infer = infer,
     .eval = eval,
     .summary = "the same elements under another shape",
-    .cases = cases,
+    HST_CASES(cases),
 };

@@ -71,5 +71,5 @@ HST_OP(ReverseSequence) = {
     .infer = infer,
     .eval = eval,
     .summary = "sequences of a batch, reversed",
-    .cases = cases,
+    HST_CASES(cases),
 };

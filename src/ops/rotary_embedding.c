@@ -196,7 +196,7 @@ HST_OP(RotaryEmbedding) = {.name = "RotaryEmbedding",
                            .infer = infer,
                            .eval = eval,
                            .summary = "turns pairs of elements of each head by the angles of their places",
-                           .cases = cases};
+                           HST_CASES(cases)};
 
 HST_OP(com_microsoft_RotaryEmbedding) = {
     .name = "RotaryEmbedding",
@@ -210,4 +210,4 @@ HST_OP(com_microsoft_RotaryEmbedding) = {
     .eval = eval,
     .summary = "turns pairs of elements of each head by the angles of their places",
     .gaps = "a scale other than 1",
-    .cases = microsoft_cases};
+    HST_CASES(microsoft_cases)};

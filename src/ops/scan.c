@@ -254,5 +254,5 @@ HST_OP(Scan) = {
     .eval = eval,
     .summary = "a graph run over the steps of tensors",
     .gaps = "version 8 (batches); packed types",
-    .cases = cases,
+    HST_CASES(cases),
 };

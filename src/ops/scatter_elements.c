@@ -118,7 +118,7 @@ HST_OP(ScatterElements) = {
     .infer = infer,
     .eval = eval,
     .summary = "elements written along an axis, one by one",
-    .cases = cases,
+    HST_CASES(cases),
 };
 
 HST_OP(Scatter) = {
@@ -132,5 +132,5 @@ HST_OP(Scatter) = {
     .infer = infer,
     .eval = eval,
     .summary = "the old name of ScatterElements",
-    .cases = scatter_cases,
+    HST_CASES(scatter_cases),
 };

@@ -108,5 +108,5 @@ HST_OP(ScatterND) = {
     .infer = infer,
     .eval = eval,
     .summary = "slices written where index tuples say",
-    .cases = cases,
+    HST_CASES(cases),
 };

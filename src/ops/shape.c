@@ -94,7 +94,7 @@ HST_OP(Shape) = {
     .infer = infer_shape,
     .eval = eval_shape,
     .summary = "the input's dimensions",
-    .cases = shape_cases,
+    HST_CASES(shape_cases),
 };
 
 HST_OP(Size) = {
@@ -108,5 +108,5 @@ HST_OP(Size) = {
     .infer = infer_size,
     .eval = eval_size,
     .summary = "the input's number of elements",
-    .cases = size_cases,
+    HST_CASES(size_cases),
 };

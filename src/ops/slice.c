@@ -237,5 +237,5 @@ HST_OP(Slice) = {
     .infer = infer,
     .eval = eval,
     .summary = "a part of a tensor, with steps",
-    .cases = cases,
+    HST_CASES(cases),
 };

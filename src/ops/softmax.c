@@ -153,7 +153,7 @@ static const op_case log_1_cases[] = {
 
 #define SOFTMAX(name_, since_, until_, summary_, cases_)                                                               \
     {.name = name_, .domain = "", .since = since_, .until = until_, .min_in = 1, .max_in = 1, .min_out = 1,            \
-     .max_out = 1, .infer = infer, .eval = eval, .bind = bind, .summary = summary_, .cases = cases_}
+     .max_out = 1, .infer = infer, .eval = eval, .bind = bind, .summary = summary_, HST_CASES(cases_)}
 
 HST_OP(Softmax) = SOFTMAX("Softmax", 13, 0, "exp(x) over its sum along an axis", softmax_cases);
 HST_OP(Softmax_1) = SOFTMAX("Softmax", 1, 12, "exp(x) over its sum from an axis on", softmax_1_cases);

@@ -147,5 +147,5 @@ HST_OP(Split) = {
     .infer = infer,
     .eval = eval,
     .summary = "consecutive parts along an axis",
-    .cases = cases,
+    HST_CASES(cases),
 };

@@ -155,7 +155,7 @@ HST_OP(Squeeze) = {
     .infer = infer_squeeze,
     .eval = eval_squeeze,
     .summary = "removes dimensions of length 1",
-    .cases = squeeze_cases,
+    HST_CASES(squeeze_cases),
 };
 
 HST_OP(Unsqueeze) = {
@@ -169,5 +169,5 @@ HST_OP(Unsqueeze) = {
     .infer = infer_unsqueeze,
     .eval = eval_unsqueeze,
     .summary = "inserts dimensions of length 1",
-    .cases = unsqueeze_cases,
+    HST_CASES(unsqueeze_cases),
 };

@@ -138,4 +138,4 @@ HST_OP(StringNormalizer) = {.name = "StringNormalizer",
                             .eval = eval,
                             .summary = "strings in one case, without stop words",
                             .gaps = "locale: letters are mapped as Unicode has them",
-                            .cases = cases};
+                            HST_CASES(cases)};

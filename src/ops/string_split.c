@@ -158,8 +158,8 @@ static const op_case split_cases[] = {
 
 HST_OP(StringConcat) = {.name = "StringConcat", .domain = "", .since = 20, .min_in = 2, .max_in = 2, .min_out = 1,
                         .max_out = 1, .infer = infer_concat, .eval = eval_concat,
-                        .summary = "strings one after the other", .cases = concat_cases};
+                        .summary = "strings one after the other", HST_CASES(concat_cases)};
 HST_OP(StringSplit) = {.name = "StringSplit", .domain = "", .since = 20, .min_in = 1, .max_in = 1, .min_out = 1,
                        .max_out = 2, .infer = infer_split, .eval = eval_split,
-                       .summary = "the pieces of strings", .cases = split_cases};
+                       .summary = "the pieces of strings", HST_CASES(split_cases)};
 // clang-format on

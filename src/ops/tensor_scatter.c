@@ -99,5 +99,5 @@ HST_OP(TensorScatter) = {
     .infer = infer,
     .eval = eval,
     .summary = "writes new steps into a cache",
-    .cases = cases,
+    HST_CASES(cases),
 };

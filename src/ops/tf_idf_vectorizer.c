@@ -231,4 +231,4 @@ HST_OP(TfIdfVectorizer) = {.name = "TfIdfVectorizer",
                            .eval = eval,
                            .bind = bind,
                            .summary = "counts or weights of the n-grams of a pool",
-                           .cases = cases};
+                           HST_CASES(cases)};

@@ -76,5 +76,5 @@ HST_OP(Tile) = {
     .eval = eval,
     .summary = "repeats along axes",
     .gaps = "version 1 (tiles and axis)",
-    .cases = cases,
+    HST_CASES(cases),
 };

@@ -134,5 +134,5 @@ static const op_case cases[] = {
     {NULL, 0, NULL, 0}};
 
 HST_OP(TopK) = {.name = "TopK", .domain = "", .since = 1, .min_in = 1, .max_in = 2, .min_out = 1, .max_out = 2,
-                .infer = infer, .eval = eval, .summary = "the k greatest or least elements along an axis", .cases = cases};
+                .infer = infer, .eval = eval, .summary = "the k greatest or least elements along an axis", HST_CASES(cases)};
 // clang-format on

@@ -99,5 +99,5 @@ HST_OP(Transpose) = {
     .infer = infer,
     .eval = eval,
     .summary = "permutes axes",
-    .cases = cases,
+    HST_CASES(cases),
 };

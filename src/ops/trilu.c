@@ -68,5 +68,5 @@ HST_OP(Trilu) = {
     .infer = infer,
     .eval = eval,
     .summary = "the upper or lower triangle",
-    .cases = cases,
+    HST_CASES(cases),
 };

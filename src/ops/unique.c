@@ -184,5 +184,5 @@ HST_OP(Unique) = {
     .eval = eval,
     .summary = "different elements or slices",
     .gaps = "complex types",
-    .cases = cases,
+    HST_CASES(cases),
 };

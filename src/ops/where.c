@@ -119,5 +119,5 @@ HST_OP(Where) = {
     .infer = infer,
     .eval = eval,
     .summary = "picks from two tensors by a condition",
-    .cases = cases,
+    HST_CASES(cases),
 };

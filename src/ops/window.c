@@ -102,12 +102,12 @@ static const op_case mel_cases[] = {
 
 #define WINDOW(name_, cases_)                                                                                          \
     {.name = name_, .domain = "", .since = 17, .min_in = 1, .max_in = 1, .min_out = 1, .max_out = 1, .infer = infer,   \
-     .eval = eval, .summary = "a window of a given size", .cases = cases_}
+     .eval = eval, .summary = "a window of a given size", HST_CASES(cases_)}
 
 HST_OP(HannWindow) = WINDOW("HannWindow", hann_cases);
 HST_OP(HammingWindow) = WINDOW("HammingWindow", hamming_cases);
 HST_OP(BlackmanWindow) = WINDOW("BlackmanWindow", blackman_cases);
 HST_OP(MelWeightMatrix) = {.name = "MelWeightMatrix", .domain = "", .since = 17, .min_in = 5, .max_in = 5, .min_out = 1,
                            .max_out = 1, .infer = infer_mel, .eval = eval_mel,
-                           .summary = "weights that turn a spectrum into mel bins", .cases = mel_cases};
+                           .summary = "weights that turn a spectrum into mel bins", HST_CASES(mel_cases)};
 // clang-format on
