@@ -117,7 +117,10 @@ set_target_properties(hasten PROPERTIES VERSION ${PROJECT_VERSION} SOVERSION 0
                                         LINK_DEPENDS ${CMAKE_SOURCE_DIR}/cmake/hasten.map)
 target_link_options(hasten PRIVATE LINKER:--version-script=${CMAKE_SOURCE_DIR}/cmake/hasten.map)
 
-# The same with nothing hidden, and the cases: for the tests, which reach into every room.
+# The same with nothing hidden: for the command. And with the cases: for the tests, which reach into every room.
+add_library(hasten_static STATIC $<TARGET_OBJECTS:hasten_objects> $<TARGET_OBJECTS:hasten_ops>)
 add_library(hasten_internal STATIC EXCLUDE_FROM_ALL $<TARGET_OBJECTS:hasten_objects> $<TARGET_OBJECTS:hasten_ops_cases>)
-target_include_directories(hasten_internal PUBLIC ${CMAKE_SOURCE_DIR}/include ${CMAKE_SOURCE_DIR}/src)
-target_link_libraries(hasten_internal PUBLIC hasten_flags ${HASTEN_LIBRARIES})
+foreach(library IN ITEMS hasten_static hasten_internal)
+  target_include_directories(${library} PUBLIC ${CMAKE_SOURCE_DIR}/include ${CMAKE_SOURCE_DIR}/src)
+  target_link_libraries(${library} PUBLIC hasten_flags ${HASTEN_LIBRARIES})
+endforeach()

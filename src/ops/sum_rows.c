@@ -113,4 +113,4 @@ HST_OP(hasten_SumRows) = {.name = "SumRows",
                           .eval = eval,
                           .expand = expand,
                           .summary = "the sum of the packed rows of each sequence",
-                          .cases = cases};
+                          HST_CASES(cases)};
