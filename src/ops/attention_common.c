@@ -267,12 +267,13 @@ hst_status attention_mask(eval_context *c, const hst_tensor *mask, float mask_va
 typedef struct job {
     const attention_f32 *a;
     float *scratch;
-    int64_t each;
+    int64_t parts, each; /* floats of a worker's scratch */
 } job;
 
 static void work(void *arg, const team_context *ctx) {
     const job *j = arg;
-    attention_f32_part(j->a, ctx->worker, ctx->workers, j->scratch + ctx->worker * j->each);
+    for (int64_t part; (part = team_next(ctx, 0, j->parts)) >= 0;)
+        attention_f32_part(j->a, part, j->parts, j->scratch + ctx->worker * j->each);
 }
 
 /* Multiply-adds over the keys that are read, causal rows counted as if they saw all. */
@@ -299,7 +300,7 @@ hst_status attention_run(eval_context *c, attention_f32 *a, hst_error *err) {
     if (each < 0 || !size_mul((size_t)each, (size_t)workers * sizeof(float), &bytes))
         return error_no_memory(err, SIZE_MAX, "attention");
     HST_TRY(eval_scratch(c, bytes, &memory, err));
-    job j = {a, memory, each};
+    job j = {a, memory, attention_f32_parts(a, workers), each};
     c->macs += count_macs(a);
     team_run(c->team, workers, work, &j);
     return HST_STATUS_OK;

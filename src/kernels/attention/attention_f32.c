@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-enum { SCORES_BYTES = 96 * 1024, ROWS_MAX = 48 };
+enum { SCORES_BYTES = 96 * 1024, ROWS_MAX = 48, PARTS_MOST = 32 /* a worker */ };
 
 static int64_t least(int64_t a, int64_t b) {
     return a < b ? a : b;
@@ -152,15 +152,22 @@ static void block(const attention_f32 *a, const sequence *q, int64_t s, int64_t 
     gemm_f32_rows(a->family, &mix, rows);
 }
 
-void attention_f32_part(const attention_f32 *a, int worker, int workers, float *scratch) {
+int64_t attention_f32_parts(const attention_f32 *a, int workers) {
+    const int64_t units = a->sequences * a->heads, most = (int64_t)PARTS_MOST * workers;
+    if (workers <= 1 || units <= 0) return 1;
+    const int64_t each = (units + most - 1) / most;
+    return (units + each - 1) / each;
+}
+
+void attention_f32_part(const attention_f32 *a, int64_t part, int64_t parts, float *scratch) {
     double total = 0, before = 0;
     for (int64_t s = 0; s < a->sequences; s++) {
         const sequence q = sequence_of(a, s);
         total += (double)a->heads * (double)q.queries * (double)(q.end - q.begin + 1);
     }
-    /* A task belongs to the worker in whose share of the work it begins. */
-    const double from = total * worker / workers,
-                 to = worker + 1 == workers ? total + 1 : total * (worker + 1) / workers;
+    /* A task belongs to the part in whose share of the work it begins. */
+    const double from = total * (double)part / (double)parts,
+                 to = part + 1 == parts ? total + 1 : total * (double)(part + 1) / (double)parts;
     for (int64_t s = 0; s < a->sequences && before < to; s++) {
         const sequence q = sequence_of(a, s);
         const double row_cost = (double)(q.end - q.begin + 1);

@@ -46,7 +46,9 @@ typedef struct attention_f32 {
 
 /* Floats of scratch that each worker needs; -1 where that overflows. */
 int64_t attention_f32_scratch(const attention_f32 *a);
-/* The part of `worker` of `workers`: no barrier is needed. scratch is this worker's own, 64-byte aligned. */
-void attention_f32_part(const attention_f32 *a, int worker, int workers, float *scratch);
+/* Part `part` of `parts`: no barrier is needed between them. scratch is the worker's own, 64-byte aligned. */
+void attention_f32_part(const attention_f32 *a, int64_t part, int64_t parts, float *scratch);
+/* In how many parts workers that take one after the other do it best: whole heads, whose keys are then packed once. */
+int64_t attention_f32_parts(const attention_f32 *a, int workers);
 
 #endif

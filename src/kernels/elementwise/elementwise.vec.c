@@ -1,12 +1,27 @@
 /* Elementwise kernels over the vector vocabulary: one loop a function, made from its line in unary_vec.h. */
+#include <stdbool.h>
+
 #include "kernels/elementwise/unary_vec.h"
 #include "kernels/kernels.h"
 
 #define INLINE static inline __attribute__((always_inline))
 
+/* Long chains that follow products: worth taking several vectors at once. */
+INLINE bool is_chain(unary f) {
+    return f == UNARY_SWISH || f == UNARY_GELU || f == UNARY_GELU_TANH;
+}
+
 /* bias NULL: none. */
 INLINE void unary_row(unary f, const float *p, int64_t n, const float *x, const float *bias, float *y) {
     int64_t i = 0;
+    for (; is_chain(f) && !bias && i + VEC_MANY * VEC_LANES <= n; i += VEC_MANY * VEC_LANES) {
+        vf v[VEC_MANY];
+#pragma GCC unroll 4
+        for (int j = 0; j < VEC_MANY; j++) v[j] = vf_load(x + i + j * VEC_LANES);
+        unary_vec_many(f, v, p);
+#pragma GCC unroll 4
+        for (int j = 0; j < VEC_MANY; j++) vf_store(y + i + j * VEC_LANES, v[j]);
+    }
     for (; i + VEC_LANES <= n; i += VEC_LANES) {
         vf v = vf_load(x + i);
         if (bias) v = vf_add(v, vf_load(bias + i));

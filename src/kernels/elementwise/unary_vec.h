@@ -78,6 +78,40 @@ static inline __attribute__((always_inline)) vf unary_vec(unary f, vf x, const f
     }
 }
 
+/* The same on VEC_MANY vectors in place: side by side where the function is a long chain. */
+static inline __attribute__((always_inline)) void unary_vec_many(unary f, vf *x, const float *p) {
+    vf y[VEC_MANY];
+    switch (f) {
+    case UNARY_SWISH:
+#pragma GCC unroll 4
+        for (int j = 0; j < VEC_MANY; j++) y[j] = vf_mul(vf_set(p[0]), x[j]);
+        vf_sigmoid_many(y, VEC_MANY);
+#pragma GCC unroll 4
+        for (int j = 0; j < VEC_MANY; j++) x[j] = vf_mul(x[j], y[j]);
+        return;
+    case UNARY_GELU:
+#pragma GCC unroll 4
+        for (int j = 0; j < VEC_MANY; j++) y[j] = vf_mul(x[j], vf_set(0.70710678f));
+        vf_erf_many(y, VEC_MANY);
+#pragma GCC unroll 4
+        for (int j = 0; j < VEC_MANY; j++) x[j] = vf_mul(vf_mul(vf_set(0.5f), x[j]), vf_add(vf_set(1.0f), y[j]));
+        return;
+    case UNARY_GELU_TANH:
+#pragma GCC unroll 4
+        for (int j = 0; j < VEC_MANY; j++) {
+            y[j] = vf_fma(vf_mul(vf_mul(x[j], x[j]), vf_set(0.044715f)), x[j], x[j]);
+            y[j] = vf_mul(vf_set(0.79788456f), y[j]);
+        }
+        vf_tanh_many(y, VEC_MANY);
+#pragma GCC unroll 4
+        for (int j = 0; j < VEC_MANY; j++) x[j] = vf_mul(vf_mul(vf_set(0.5f), x[j]), vf_add(vf_set(1.0f), y[j]));
+        return;
+    default:
+#pragma GCC unroll 4
+        for (int j = 0; j < VEC_MANY; j++) x[j] = unary_vec(f, x[j], p);
+    }
+}
+
 static inline __attribute__((always_inline)) vf binary_vec(binary f, vf a, vf b) {
     switch (f) {
     case BINARY_ADD:

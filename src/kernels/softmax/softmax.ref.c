@@ -15,6 +15,7 @@ static void row(const softmax_rows *s, const float *x, const float *mask, float 
         most = most > v ? most : v; /* NaN passes; it shows in the sum */
         y[i] = v;
     }
+    most += 0.0f; /* -0 becomes +0 */
     for (int64_t i = 0; i < s->n; i++) {
         float e = f32_exp(y[i] - most);
         lane[i % 16] += e;

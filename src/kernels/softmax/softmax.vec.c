@@ -6,7 +6,8 @@
 
 #define INLINE static inline __attribute__((always_inline))
 
-/* y = x + mask, and the maximum; elements from `n` of the last group count as −inf. */
+/* The maximum of x + mask, the sums stored in y; without a mask nothing is stored. A NaN may pass unseen: it shows in
+ * the sum of the exponentials. */
 INLINE float pass_max(int64_t n, const float *x, const float *mask, float *y) {
     vec16 most = vec16_set(-INFINITY);
     int64_t i = 0;
@@ -14,8 +15,7 @@ INLINE float pass_max(int64_t n, const float *x, const float *mask, float *y) {
         for (int k = 0; k < VEC16; k++) {
             int64_t at = i + k * VEC_LANES;
             vf v = vf_load(x + at);
-            if (mask) v = vf_add(v, vf_load(mask + at));
-            vf_store(y + at, v);
+            if (mask) vf_store(y + at, v = vf_add(v, vf_load(mask + at)));
             most.v[k] = vf_max(most.v[k], v);
         }
     for (int k = 0; k < VEC16 && i < n; k++) {
@@ -23,41 +23,44 @@ INLINE float pass_max(int64_t n, const float *x, const float *mask, float *y) {
         if (part == 0) break;
         if (part == VEC_LANES) {
             vf v = vf_load(x + at);
-            if (mask) v = vf_add(v, vf_load(mask + at));
-            vf_store(y + at, v);
+            if (mask) vf_store(y + at, v = vf_add(v, vf_load(mask + at)));
             most.v[k] = vf_max(most.v[k], v);
         } else {
             vf v = vf_load_n(x + at, part);
-            if (mask) v = vf_add(v, vf_load_n(mask + at, part));
-            vf_store_n(y + at, v, part);
+            if (mask) vf_store_n(y + at, v = vf_add(v, vf_load_n(mask + at, part)), part);
             most.v[k] = vf_max(most.v[k], vf_select(vm_first(part), v, vf_set(-INFINITY)));
         }
     }
-    return vec16_max(&most);
+    return vec16_max(&most) + 0.0f; /* a maximum of -0 is +0, whichever of its zeros is found */
 }
 
-/* y = exp(y − most), or y − most where `log`; the sum of the exponentials. */
-INLINE float pass_exp(int64_t n, float most, bool log_form, float *y) {
+/* y = exp(x − most), or x − most where `log`; the sum of the exponentials. */
+INLINE float pass_exp(int64_t n, float most, bool log_form, const float *x, float *y) {
     vec16 sum = vec16_set(0.0f);
     const vf m = vf_set(most);
     int64_t i = 0;
-    for (; i + 16 <= n; i += 16)
-        for (int k = 0; k < VEC16; k++) {
-            float *at = y + i + k * VEC_LANES;
-            vf v = vf_sub(vf_load(at), m), e = vf_exp(v);
-            vf_store(at, log_form ? v : e);
-            sum.v[k] = vf_add(sum.v[k], e);
+    for (; i + VEC_MANY * VEC_LANES <= n; i += VEC_MANY * VEC_LANES) {
+        vf e[VEC_MANY];
+#pragma GCC unroll 4
+        for (int j = 0; j < VEC_MANY; j++) {
+            e[j] = vf_sub(vf_load(x + i + j * VEC_LANES), m);
+            if (log_form) vf_store(y + i + j * VEC_LANES, e[j]);
         }
-    for (int k = 0; k < VEC16 && i < n; k++) {
-        float *at = y + i + k * VEC_LANES;
-        int64_t part = vec16_part(n - i, k);
-        if (part == 0) break;
-        vf v = vf_sub(part == VEC_LANES ? vf_load(at) : vf_load_n(at, part), m), e = vf_exp(v);
+        vf_exp_many(e, VEC_MANY);
+#pragma GCC unroll 4
+        for (int j = 0; j < VEC_MANY; j++) {
+            if (!log_form) vf_store(y + i + j * VEC_LANES, e[j]);
+            sum.v[j % VEC16] = vf_add(sum.v[j % VEC16], e[j]);
+        }
+    }
+    for (int64_t k = 0; i < n; k++, i += VEC_LANES) { /* i is a multiple of 16 at first */
+        const int64_t part = n - i < VEC_LANES ? n - i : VEC_LANES;
+        vf v = vf_sub(part == VEC_LANES ? vf_load(x + i) : vf_load_n(x + i, part), m), e = vf_exp(v);
         if (part == VEC_LANES)
-            vf_store(at, log_form ? v : e);
+            vf_store(y + i, log_form ? v : e);
         else
-            vf_store_n(at, log_form ? v : e, part), e = vf_select(vm_first(part), e, vf_set(0.0f));
-        sum.v[k] = vf_add(sum.v[k], e);
+            vf_store_n(y + i, log_form ? v : e, part), e = vf_select(vm_first(part), e, vf_set(0.0f));
+        sum.v[k % VEC16] = vf_add(sum.v[k % VEC16], e);
     }
     return vec16_add(&sum);
 }
@@ -76,7 +79,7 @@ INLINE void pass_scale(int64_t n, float by, bool log_form, float *y) {
 
 INLINE void row(const softmax_rows *s, const float *x, const float *mask, float *y, bool log_form) {
     float most = mask ? pass_max(s->n, x, mask, y) : pass_max(s->n, x, NULL, y);
-    float sum = pass_exp(s->n, most, log_form, y);
+    float sum = mask ? pass_exp(s->n, most, log_form, y, y) : pass_exp(s->n, most, log_form, x, y);
     pass_scale(s->n, log_form ? (float)log((double)sum) : 1.0f / sum, log_form, y);
     for (int64_t i = s->n; i < s->width; i++) y[i] = log_form ? -INFINITY : 0.0f;
 }

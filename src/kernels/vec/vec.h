@@ -63,13 +63,11 @@ static inline int64_t vec16_part(int64_t n, int k) {
 
 static inline float vec16_add(const vec16 *a) { return vec16_tree_add(a->v); }
 
-/* Maximum over the lanes; NaN where a lane is NaN. */
+/* Maximum over the lanes; where one is NaN, any of them. */
 static inline float vec16_max(const vec16 *a) {
-    float lane[16], most;
-    for (int k = 0; k < VEC16; k++) vf_store(lane + k * VEC_LANES, a->v[k]);
-    most = lane[0];
-    for (int k = 1; k < 16; k++) most = lane[k] > most || lane[k] != lane[k] ? lane[k] : most;
-    return most;
+    vf most = a->v[0];
+    for (int k = 1; k < VEC16; k++) most = vf_max(most, a->v[k]);
+    return vf_lanes_max(most);
 }
 
 #endif

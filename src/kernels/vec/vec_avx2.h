@@ -63,6 +63,12 @@ static inline void vi_store_u16(uint16_t *p, vi a) { /* each 0 … 65535 */
     _mm_storeu_si128((__m128i *)p, _mm256_castsi256_si128(two));
 }
 
+static inline float vf_lanes_max(vf a) {
+    __m128 b = _mm_max_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps(a, 1));
+    b = _mm_max_ps(b, _mm_movehl_ps(b, b));
+    return _mm_cvtss_f32(_mm_max_ss(b, _mm_movehdup_ps(b)));
+}
+
 /* The fixed tree over 16 lanes: + 8, + 4, + 2, + 1. */
 static inline float vec16_tree_add(const vf *v) {
     vf a = _mm256_add_ps(v[0], v[1]);

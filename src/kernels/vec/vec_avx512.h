@@ -121,6 +121,13 @@ static inline vi vi_load_u16(const uint16_t *p) {
 static inline void vi_store_u16(uint16_t *p, vi a) { _mm256_storeu_si256((__m256i *)p, _mm512_cvtepi32_epi16(a)); }
 #endif
 
+static inline float vf_lanes_max(vf v) {
+    __m256 a = _mm256_max_ps(_mm512_castps512_ps256(v), vec_high(v));
+    __m128 b = _mm_max_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps(a, 1));
+    b = _mm_max_ps(b, _mm_movehl_ps(b, b));
+    return _mm_cvtss_f32(_mm_max_ss(b, _mm_movehdup_ps(b)));
+}
+
 /* The fixed tree over 16 lanes: + 8, + 4, + 2, + 1. */
 static inline float vec16_tree_add(const vf *v) {
     __m256 a = _mm256_add_ps(_mm512_castps512_ps256(v[0]), vec_high(v[0]));

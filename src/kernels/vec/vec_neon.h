@@ -67,6 +67,8 @@ static inline void vf_store_f16(uint16_t *p, vf a) { vst1_u16(p, vreinterpret_u1
 static inline vi vi_load_u16(const uint16_t *p) { return vreinterpretq_s32_u32(vmovl_u16(vld1_u16(p))); }
 static inline void vi_store_u16(uint16_t *p, vi a) { vst1_u16(p, vmovn_u32(vreinterpretq_u32_s32(a))); }
 
+static inline float vf_lanes_max(vf a) { return vmaxvq_f32(a); }
+
 /* The fixed tree over 16 lanes: + 8, + 4, + 2, + 1. */
 static inline float vec16_tree_add(const vf *v) {
     vf a = vaddq_f32(vaddq_f32(v[0], v[2]), vaddq_f32(v[1], v[3]));
