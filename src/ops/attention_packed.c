@@ -38,9 +38,8 @@ static hst_status read_args(const node *n, int64_t width, args *out, hst_error *
     out->nan_to_zero = node_int(n, "nan_to_zero", 0) != 0;
     out->queries = node_int(n, "queries", 0);
     out->packed = given(n, OFFSETS);
-    if (out->queries < 0 || ((out->queries || out->packed) && given(n, BIAS)) || (!out->queries && given(n, QUERIES)))
-        return node_error(n, err, HST_STATUS_BAD_FORMAT,
-                          "queries = %lld (they and packed rows go with no bias, a q of its own with queries)",
+    if (out->queries < 0 || (!out->queries && given(n, QUERIES)))
+        return node_error(n, err, HST_STATUS_BAD_FORMAT, "queries = %lld (a q of its own goes with queries)",
                           (long long)out->queries);
     if (out->packed && (!given(n, KEY_MASK) || !given(n, ROWS) || !(out->mask_value <= MASK_HIDES)))
         return node_error(n, err, HST_STATUS_BAD_FORMAT,
@@ -118,7 +117,13 @@ static hst_status expand(const node *n, graph *g, value *const *in, value **out,
     }
     value *scores = expand_binary(&e, "MatMul", q, k);
     if (at.scale != 1) scores = expand_binary(&e, "Mul", scores, expand_scalar(&e, HST_DTYPE_F32, (double)at.scale));
-    if (given(n, BIAS)) scores = expand_binary(&e, "Add", scores, in[BIAS]);
+    value *bias = given(n, BIAS) ? in[BIAS] : NULL;
+    if (bias && at.queries) {
+        value *const slice[4] = {bias, expand_ints(&e, (int64_t[]){0}, 1), expand_ints(&e, (int64_t[]){at.queries}, 1),
+                                 expand_ints(&e, (int64_t[]){-2}, 1)};
+        bias = expand_node(&e, "Slice", slice, 4);
+    }
+    if (bias) scores = expand_binary(&e, "Add", scores, bias);
     if (given(n, KEY_MASK)) {
         value *mask_in = in[KEY_MASK];
         value *seen = mask_in->type.dtype == HST_DTYPE_B8 ? mask_in : expand_cast(&e, mask_in, HST_DTYPE_B8);
@@ -213,6 +218,29 @@ static hst_status set_lengths(eval_context *c, const args *at, const hst_tensor 
     return HST_STATUS_OK;
 }
 
+/* The bias is of all rows of a sequence: where in it the kept ones begin. */
+static hst_status set_bias(eval_context *c, const hst_tensor *bias, attention_f32 *a, hst_error *err) {
+    const hst_tensor *rows = eval_in(c, ROWS);
+    const int64_t queries = a->queries;
+    a->queries = a->keys;
+    HST_TRY(attention_bias(c, bias, a, err));
+    a->queries = queries;
+    if (!a->key_offset) return HST_STATUS_OK;
+    void *memory;
+    HST_TRY(eval_scratch(c, (size_t)(a->sequences + 1) * sizeof(int64_t), &memory, err));
+    int64_t *first = memory;
+    const bool fits = rows->rank == 1 && rows->dtype == HST_DTYPE_S64 && rows->dim[0] == a->key_offset[a->sequences];
+    for (int64_t b = 0; b < a->sequences; b++) {
+        const int64_t begin = a->key_offset[b], n = a->key_offset[b + 1] - begin;
+        first[b] = fits && n ? tensor_get_s64(rows, begin) - b * a->keys : 0;
+        if (!fits || first[b] < 0 || first[b] > a->keys - n)
+            return node_error(c->node, err, HST_STATUS_BAD_SHAPE, "rows do not fit the offsets of sequence %lld",
+                              (long long)b);
+    }
+    a->bias_first = first;
+    return HST_STATUS_OK;
+}
+
 static hst_status run(const void *state, eval_context *c, hst_error *err) {
     (void)state;
     const hst_tensor *x = eval_in(c, QKV), *mask = eval_in(c, KEY_MASK), *bias = eval_in(c, BIAS);
@@ -233,7 +261,7 @@ static hst_status run(const void *state, eval_context *c, hst_error *err) {
     HST_TRY(set_places(c, &at, x, rows, &a, err));
     a.out = y->data;
     a.scale = at.scale;
-    if (bias) HST_TRY(attention_bias(c, bias, &a, err));
+    if (bias) HST_TRY(set_bias(c, bias, &a, err));
     if (mask) HST_TRY(attention_key_mask(c, mask, a.key_offset, at.mask_value, &a, err));
     HST_TRY(attention_run(c, &a, err));
     if (mask && at.nan_to_zero && at.mask_value == -INFINITY) zero_unseen(mask, &a);
@@ -268,6 +296,9 @@ static const op_case cases[] = {
     {"packed, nothing seen, made zero", 0, "(f32[1,3,3]{1 1 2 2 0 4 7 7 5}, s64[2,2]{0 0 0 1}, _, s64[3]{0 1 3}, s64[3]{0 2 3}; num_heads=1, mask_value=-inf, nan_to_zero=1) -> (f32[1,3,1]{0 0 5})", 0},
     {"packed, no sequences", 0, "(f32[1,0,3]{}, s64[0,2]{}, _, s64[0]{}, s64[1]{0}; num_heads=1) -> (f32[1,0,1]{})", 0},
     {"bias", 0, "(f32[1,2,3]{1 1 2 2 0 4}, _, f32[1,1,1,2]{-1 0}; num_heads=1, scale=1.0) -> (f32[1,2,1]{3 2.5378828})", 1e-6},
+    {"packed, bias", 0, "(f32[1,3,3]{7 7 5 1 1 2 2 0 4}, s64[2,2]{1 0 1 1}, f32[1,1,2,2]{-1 0 0 -1}, s64[3]{0 2 3}, s64[3]{0 1 3}; num_heads=1, scale=1.0) -> (f32[1,3,1]{5 3 2.0948517})", 1e-6},
+    {"packed on the left, bias", 0, "(f32[1,2,3]{1 1 2 2 0 4}, s64[1,3]{0 1 1}, f32[3,3]{9 9 9 9 -1 0 9 0 -1}, s64[2]{1 2}, s64[2]{0 2}; num_heads=1, scale=1.0) -> (f32[1,2,1]{3 2.0948517})", 1e-6},
+    {"one query, bias", 0, "(f32[1,2,3]{1 1 2 2 0 4}, _, f32[2,2]{-1 0 7 7}; num_heads=1, scale=1.0, queries=1) -> (f32[1,1,1]{3})", 1e-6},
     {"bias of rows, mask", 0, "(f32[1,2,3]{1 1 2 2 0 4}, s64[1,2]{1 1}, f32[2,2]{-1 0 0 -inf}; num_heads=1, scale=1.0) -> (f32[1,2,1]{3 2})", 1e-6},
     {"empty", 0, "(f32[0,2,3]{}; num_heads=1, scale=1.0) -> (f32[0,2,1]{})", 0},
     {NULL, 0, NULL, 0}};

@@ -140,7 +140,7 @@ static hst_status one_query(graph *g, node *gather, const node *n, bool *changed
     int64_t hidden = 0;
     value *in[6] = {NULL};
     int n_in = n->n_in;
-    if (node_int(n, "queries", 0) || n->n_in > 6 || (n->n_in > 2 && n->in[2])) return HST_STATUS_OK;
+    if (node_int(n, "queries", 0) || n->n_in > 6) return HST_STATUS_OK;
     const node *l = splits(n, &hidden);
     patch *p = patch_new(g, gather);
     if (!p) return patch_fail(p, err);

@@ -1,5 +1,6 @@
-/* Masks, recognised by what they do: the nodes between q·kᵀ and the softmax are run on small tensors with masks of ones,
- * of ones and zeros, and of zeros alone, and the results compared with scale · score + (attend ? 0 : mask_value). */
+/* Masks, recognised by what they do: the nodes between q·kᵀ and the softmax are run on small tensors with masks of
+ * ones, of ones and zeros, and of zeros alone, and the results compared with scale · score + (attend ? 0 : mask_value).
+ */
 #include "passes/mask.h"
 
 #include <math.h>
@@ -8,8 +9,8 @@
 #include "passes/match.h"
 #include "passes/probe.h"
 
-#define PROBE_BATCH 2
-#define PROBE_KEYS 5
+#define PROBE_BATCH    2
+#define PROBE_KEYS     5
 #define MASKED_AT_MOST (-1e3) /* a masked score is at least this far below */
 
 static bool elementwise(const node *n) {
@@ -38,7 +39,9 @@ value *mask_find_product(value *scores) {
 }
 
 /* Test scores: distinct, of both signs, exact in any float type. */
-static double score_at(int64_t i) { return (double)((i * 37 + 11) % 64 - 30) / 8; }
+static double score_at(int64_t i) {
+    return (double)((i * 37 + 11) % 64 - 30) / 8;
+}
 
 static hst_tensor *make_scores(const int64_t *dims) {
     hst_tensor *t;
@@ -59,8 +62,7 @@ static hst_tensor *make_mask(const value *v, const int64_t *dims, pattern p) {
     hst_tensor *t;
     if (tensor_new(v->type.dtype, 2, dims, NULL, &t, NULL) != HST_STATUS_OK) return NULL;
     for (int64_t b = 0; b < dims[0]; b++)
-        for (int64_t k = 0; k < dims[1]; k++)
-            tensor_set_f64(t, b * dims[1] + k, attends(p, b, k, dims[1]) ? 1 : 0);
+        for (int64_t k = 0; k < dims[1]; k++) tensor_set_f64(t, b * dims[1] + k, attends(p, b, k, dims[1]) ? 1 : 0);
     return t;
 }
 
@@ -84,7 +86,9 @@ static hst_tensor *run_pattern(const value *scores, const value *product, const 
     return out;
 }
 
-static bool near(double a, double b) { return a == b || fabs(a - b) <= 2e-6 * (fabs(a) + fabs(b)) + 1e-9; }
+static bool near(double a, double b) {
+    return a == b || fabs(a - b) <= 2e-6 * (fabs(a) + fabs(b)) + 1e-9;
+}
 
 /* Does `out` follow scale · score + (attend ? 0 : value)? *value is learnt from the first masked score. */
 static bool follows(const hst_tensor *out, pattern p, double scale, double *mask_value, bool *learnt) {
@@ -135,6 +139,40 @@ static bool recognise_key_mask(const value *scores, const value *product, value 
     return true;
 }
 
+/* The term under one pattern of the mask; NULL where it does not run. */
+static hst_tensor *run_term(const value *term, const value *product, const value *mask, pattern p,
+                            const int64_t *dims) {
+    probe probe = {0};
+    const int64_t mask_dims[2] = {dims[0], dims[3]};
+    hst_tensor *m = NULL, *out = NULL;
+    bool ok = true;
+    for (int i = 0; i < 2 && ok; i++) ok = probe_assign(&probe, mask->type.dim[i], mask_dims[i]);
+    for (int i = 0; i < 4 && ok; i++) ok = probe_assign(&probe, product->type.dim[i], dims[i]);
+    if (ok && (m = make_mask(mask, mask_dims, p)) && probe_leaf(&probe, mask, m)) out = probe_run(&probe, term);
+    tensor_free(m);
+    return out;
+}
+
+/* Is t, which broadcasts to dims, 0 where keys are seen and one large negative number elsewhere? */
+static bool hides(const hst_tensor *t, pattern p, const int64_t *dims, double *mask_value, bool *learnt) {
+    int64_t count = tensor_count(t), keys = dims[3];
+    if (t->rank < 1 || t->rank > 4 || t->dtype != HST_DTYPE_F32 || t->dim[t->rank - 1] != keys) return false;
+    const int64_t batch = t->rank == 4 ? t->dim[0] : 1;
+    if (batch != dims[0] || count == 0) return false;
+    for (int64_t i = 0; i < count; i++) {
+        const double got = tensor_get_f64(t, i);
+        if (attends(p, i / (count / batch), i % keys, keys)) {
+            if (got != 0) return false;
+            continue;
+        }
+        if (!(got <= MASKED_AT_MOST)) return false;
+        if (!*learnt) *mask_value = got;
+        *learnt = true;
+        if (got != *mask_value) return false;
+    }
+    return true;
+}
+
 /* v = factor · product by scalar Mul and Div. */
 static bool scaled_product(value *v, const value *product, double *factor) {
     for (int steps = 0; steps < 8; steps++) {
@@ -157,23 +195,60 @@ static bool scaled_product(value *v, const value *product, double *factor) {
     return false;
 }
 
-/* Any other mask that is added: scores = scale · product + bias. */
-static bool recognise_bias(value *scores, const value *product, score_mask *out) {
-    double factor = 1;
-    node *add = match_producer(match_skip(scores), "Add");
-    for (int i = 0; add && i < 2; i++) {
-        value *bias = add->in[1 - i];
-        factor = 1;
-        if (!scaled_product(add->in[i], product, &factor)) continue;
-        if (bias->type.dtype != HST_DTYPE_F32 || bias->type.rank < 1 || bias->type.rank > 4) return false;
-        out->scale = factor;
-        out->bias = bias;
-        return true;
+/* Does `term`, which is added to the scores, hide the keys that a mask [batch, keys] says, and nothing else? */
+static bool is_key_mask(value *term, const value *product, score_mask *out) {
+    value *inputs[1];
+    int64_t dims[4] = {PROBE_BATCH, 1, PROBE_KEYS, PROBE_KEYS};
+    bool learnt = false;
+    if (term->type.dtype != HST_DTYPE_F32 || probe_inputs(term, product, inputs, 1) != 1) return false;
+    value *mask = inputs[0];
+    if (mask->type.rank != 2 || dtype_bits(mask->type.dtype) < 8 || mask->type.dtype == HST_DTYPE_STRING) return false;
+    for (int i = 0; i < 4; i++) {
+        const dim d = i == 0 ? mask->type.dim[0] : i == 3 ? mask->type.dim[1] : product->type.dim[i];
+        if (!dim_is_symbol(d)) dims[i] = d;
+        if (dims[i] < 1 || dims[i] > 512) return false;
     }
-    factor = 1;
-    if (!scaled_product(scores, product, &factor)) return false;
-    out->scale = factor;
-    return true;
+    if (dims[0] * dims[1] * dims[2] * dims[3] > (1 << 21)) return false;
+    for (int p = ALL_ONES; p < PATTERNS; p++) {
+        hst_tensor *t = run_term(term, product, mask, (pattern)p, dims);
+        const bool ok = t && hides(t, (pattern)p, dims, &out->mask_value, &learnt);
+        tensor_free(t);
+        if (!ok) return false;
+    }
+    out->key_mask = mask;
+    return learnt;
+}
+
+/* What an Expand repeats over the batch or the heads is read as it was. */
+static value *unexpanded(value *v) {
+    const node *n = match_producer(match_skip(v), "Expand");
+    if (!n || !n->in[0]) return v;
+    const type *a = &n->in[0]->type, *b = &v->type;
+    const bool same = a->rank >= 2 && a->rank <= b->rank && a->dim[a->rank - 1] == b->dim[b->rank - 1] &&
+                      a->dim[a->rank - 2] == b->dim[b->rank - 2];
+    return same ? n->in[0] : v;
+}
+
+/* scores = scale · product + terms: one of them may be a mask of keys, one more anything. */
+static bool recognise_terms(value *scores, value *product, score_mask *out) {
+    double factor = 1;
+    value *v = scores;
+    for (int steps = 0; steps < 8; steps++) {
+        factor = 1;
+        if (scaled_product(v, product, &factor)) {
+            out->scale = factor;
+            return true;
+        }
+        node *add = match_producer(match_skip(v), "Add");
+        if (!add || !add->in[0] || !add->in[1]) return false;
+        const int side = mask_find_product(add->in[0]) == product ? 0 : 1;
+        value *term = add->in[1 - side];
+        v = add->in[side];
+        if (!out->key_mask && is_key_mask(term, product, out)) continue;
+        if (out->bias || term->type.dtype != HST_DTYPE_F32 || term->type.rank < 1 || term->type.rank > 4) return false;
+        out->bias = unexpanded(term);
+    }
+    return false;
 }
 
 bool mask_recognise(value *scores, value *product, score_mask *out) {
@@ -183,5 +258,5 @@ bool mask_recognise(value *scores, value *product, score_mask *out) {
     int n = probe_inputs(scores, product, inputs, 1);
     if (n >= 0 && recognise_key_mask(scores, product, n == 1 ? inputs[0] : NULL, out)) return true;
     memset(out, 0, sizeof *out);
-    return recognise_bias(scores, product, out);
+    return recognise_terms(scores, product, out);
 }

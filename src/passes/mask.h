@@ -8,7 +8,7 @@ typedef struct score_mask {
     double scale;     /* scores = scale · (q kᵀ) + … */
     value *key_mask;  /* [batch, keys], nonzero = attend; NULL: none */
     double mask_value; /* what a masked key's score gets added (or is replaced by: the same where it absorbs) */
-    value *bias;      /* instead of key_mask: any tensor that broadcasts to [batch, heads, queries, keys]; NULL: none */
+    value *bias;      /* besides or instead of key_mask: any tensor that broadcasts to [batch, heads, queries, keys]; NULL: none */
 } score_mask;
 
 /* `scores` [batch, heads, queries, keys] enters the softmax, `product` is the MatMul's output it comes from. False where

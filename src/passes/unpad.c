@@ -51,7 +51,7 @@ static bool is_down(const region *r, const value *v) {
 static bool is_attention(const node *n) {
     if (!node_is(n, "hasten", "PackedAttention") || n->n_in < 2 || !n->in[1] || !n->in[0]) return false;
     for (int i = 2; i < n->n_in; i++)
-        if (n->in[i] && i != 5) return false; /* a bias, or packed already */
+        if (n->in[i] && (i == 3 || i == 4)) return false; /* packed already */
     const value *mask = n->in[1];
     return n->in[0]->type.rank == 3 && mask->type.rank == 2 && mask->graph == n->graph &&
            dtype_bits(mask->type.dtype) >= 8 && mask->type.dtype != HST_DTYPE_STRING &&
@@ -59,6 +59,7 @@ static bool is_attention(const node *n) {
 }
 
 static bool in_region(const region *r, const node *n) {
+    if (n->n_in > 2 && is_down(r, n->in[2])) return false; /* a bias that comes from hidden states */
     return is_attention(n) && n->in[1] == r->mask && n->in[0]->type.dim[0] == r->batch &&
            n->in[0]->type.dim[1] == r->sequence;
 }

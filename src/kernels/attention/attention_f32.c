@@ -96,8 +96,10 @@ static void soft_cap(const attention_f32 *a, int64_t rows, int64_t width, float 
 /* Adds the masks to the scores of rows [i, i + rows) and makes them probabilities; unseen ones become 0. */
 static void probabilities(const attention_f32 *a, const sequence *q, int64_t s, int64_t head, int64_t i, int64_t rows,
                           int64_t width, float *scores, int64_t ld) {
+    const int64_t first = a->bias_first ? a->bias_first[s] : 0;
     const float *bias =
-        a->bias ? a->bias + s * a->bias_sequence + head * a->bias_head + i * a->bias_row + q->begin : NULL;
+        a->bias ? a->bias + s * a->bias_sequence + head * a->bias_head + (first + i) * a->bias_row + first + q->begin
+                : NULL;
     const float *key_bias = a->key_bias ? a->key_bias + s * a->key_bias_sequence + q->begin : NULL;
     softmax_rows r = {.x = scores, .y = scores, .rows = rows, .n = width, .width = width, .ldx = ld, .ldy = ld};
     if (bias && key_bias)

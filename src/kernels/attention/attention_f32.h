@@ -40,6 +40,7 @@ typedef struct attention_f32 {
     const int64_t *past_of; /* [sequences]: instead of past */
     const float *bias;      /* [sequences, heads, queries, keys] by strides (0: broadcast), keys dense */
     int64_t bias_sequence, bias_head, bias_row;
+    const int64_t *bias_first; /* [sequences] or NULL: where in its bias a sequence's first row and key stand */
     const float *key_bias; /* [sequences, keys] */
     int64_t key_bias_sequence;
 } attention_f32;
