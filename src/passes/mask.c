@@ -3,9 +3,11 @@
  */
 #include "passes/mask.h"
 
+#include <float.h>
 #include <math.h>
 #include <string.h>
 
+#include "ops/op.h"
 #include "passes/match.h"
 #include "passes/probe.h"
 
@@ -90,8 +92,14 @@ static bool near(double a, double b) {
     return a == b || fabs(a - b) <= 2e-6 * (fabs(a) + fabs(b)) + 1e-9;
 }
 
-/* Does `out` follow scale · score + (attend ? 0 : value)? *value is learnt from the first masked score. */
-static bool follows(const hst_tensor *out, pattern p, double scale, double *mask_value, bool *learnt) {
+/* What masked scores are, as far as was seen: the score and a number, or a number in its place. */
+typedef struct masked {
+    bool seen, added, replaced;
+    double value, instead;
+} masked;
+
+/* Does `out` follow scale · score, where a key is attended, and one way of masking elsewhere? */
+static bool follows(const hst_tensor *out, pattern p, double scale, masked *m) {
     int64_t heads = out->dim[1], queries = out->dim[2], keys = out->dim[3];
     for (int64_t i = 0; i < tensor_count(out); i++) {
         int64_t k = i % keys, b = i / (keys * queries * heads);
@@ -101,12 +109,11 @@ static bool follows(const hst_tensor *out, pattern p, double scale, double *mask
             continue;
         }
         if (!(got <= MASKED_AT_MOST)) return false;
-        if (!*learnt) {
-            /* Where it absorbs the score the value is what is seen; otherwise what is left without the score. */
-            *mask_value = got < -1e15 ? got : round(got - plain);
-            *learnt = true;
-        }
-        if (!(got == *mask_value || near(got, (double)(float)((float)plain + (float)*mask_value)))) return false;
+        /* Where the number absorbs the score it is what is seen; otherwise what is left without the score. */
+        if (!m->seen) *m = (masked){true, true, true, got < -1e15 ? got : round(got - plain), got};
+        m->added = m->added && (got == m->value || near(got, (double)(float)((float)plain + (float)m->value)));
+        m->replaced = m->replaced && got == m->instead;
+        if (!m->added && !m->replaced) return false;
     }
     return true;
 }
@@ -125,16 +132,19 @@ static bool recognise_key_mask(const value *scores, const value *product, value 
     for (int i = 0; mask && i < 2; i++)
         if (!dim_is_symbol(mask->type.dim[i])) dims[i ? 3 : 0] = mask->type.dim[i];
     if (dims[2] != dims[3] || dims[0] * dims[1] * dims[2] * dims[3] > (1 << 21)) return false;
-    bool learnt = false;
+    masked m = {.added = true};
     for (int p = ALL_ONES; p < (mask ? PATTERNS : MIXED); p++) {
         hst_tensor *t = run_pattern(scores, product, mask, (pattern)p, dims);
         if (!t) return false;
         if (p == ALL_ONES) out->scale = tensor_get_f64(t, 0) / score_at(0);
-        bool ok = follows(t, (pattern)p, out->scale, &out->mask_value, &learnt);
+        bool ok = follows(t, (pattern)p, out->scale, &m);
         tensor_free(t);
         if (!ok) return false;
     }
-    if (mask && !learnt) return false;
+    if (mask && !m.seen) return false;
+    /* A number in the place of scores hides as the lowest does: a row of nothing else is uniform either way. */
+    if (!m.added && m.instead > MASK_HIDES) return false;
+    out->mask_value = m.added ? m.value : (double)-FLT_MAX;
     out->key_mask = mask;
     return true;
 }

@@ -70,6 +70,7 @@ static const struct {
     {"", "MatMul", FIRST},
     {"com.microsoft", "MatMulNBits", FIRST},
     {"hasten", "Linear", LINEAR},
+    {"hasten", "QuantizedLinear", LINEAR},
     {"", "LayerNormalization", NORM},
     {"", "RMSNormalization", NORM},
     {"", "SimplifiedLayerNormalization", NORM},
@@ -152,7 +153,9 @@ static bool broadcast_roles(const node *n, int count, int rank, rows_role *role)
 }
 
 /* Weights of a product over the last axis: two axes at most, none of them the batch's or the sequence's. */
-static bool weights_on_right(const node *n) { return n->n_in > 1 && n->in[1]->type.rank >= 1 && n->in[1]->type.rank <= 2; }
+static bool weights_on_right(const node *n) {
+    return n->n_in > 1 && n->in[1] && n->in[1]->type.rank >= 1 && n->in[1]->type.rank <= 2;
+}
 
 static bool pick_roles(const node *n, rows_role *role) {
     const type *x = &n->in[0]->type, *index = &n->in[1]->type, *y = &n->out[0]->type;
@@ -190,14 +193,16 @@ bool rows_node(const node *n, dim batch, dim sequence, rows_role *role) {
     if (k == NONE || n->n_in < 1 || n->n_in > ROWS_INPUTS || !n->in[0] || !n->out[0]) return false;
     if (!outputs_have_rows(n, batch, sequence)) return false;
     const int rank = n->in[0]->type.rank, out = n->out[0]->type.rank;
+    int at;
     switch (k) {
     case BROADCAST:
         return broadcast_roles(n, n->n_in, out, role);
     case FIRST:
-        return rank >= 3 && weights_on_right(n) && first_rows(n, role);
+        return rank >= 3 && (!node_is(n, "", "MatMul") || weights_on_right(n)) && first_rows(n, role);
     case LINEAR:
         if (rank < 3 || !first_rows(n, role)) return false;
-        if (n->n_in > 3 && n->in[3]) role[3] = ROWS_AXIS_1;
+        at = node_is(n, "hasten", "Linear") ? 3 : 4; /* the residual */
+        if (n->n_in > at && n->in[at]) role[at] = ROWS_AXIS_1;
         return true;
     case NORM:
         return rank >= 3 && normal_axis(n, -1, rank) >= 2 && first_rows(n, role);

@@ -1,5 +1,5 @@
-/* Nodes that change nothing go: Identity, Dropout at inference, Cast to the same dtype, Transpose by the identity, Reshape
- * and Expand to the shape that the input has; two Transposes or two Reshapes in a row become one. */
+/* Nodes that change nothing go: Identity, Dropout at inference, Cast to the same dtype, Transpose by the identity,
+ * Reshape and Expand to the shape that the input has; two Transposes or two Reshapes in a row become one. */
 #include <string.h>
 
 #include "passes/match.h"
@@ -20,10 +20,32 @@ static bool identity_perm(const node *n) {
     return rank >= 0;
 }
 
+/* x[0:], of every axis that it names. */
+static bool slices_all(const node *n) {
+    const value *in = n->in[0];
+    int64_t part[4][HST_RANK_MAX];
+    int count[4] = {0};
+    if (n->n_in < 3 || n->n_in > 5 || in->type.rank < 0) return false; /* of opset 10 and later */
+    for (int i = 1; i < n->n_in; i++) {
+        const hst_tensor *t = n->in[i] ? match_constant(n->in[i]) : NULL;
+        if (!n->in[i]) continue;
+        if (!t || tensor_read_s64(t, part[i - 1], HST_RANK_MAX, &count[i - 1], NULL) != HST_STATUS_OK) return false;
+    }
+    for (int i = 0; i < count[0]; i++) {
+        const int64_t axis = count[2] ? part[2][i] + (part[2][i] < 0 ? in->type.rank : 0) : i;
+        if (axis < 0 || axis >= in->type.rank || i >= count[1]) return false;
+        const dim d = in->type.dim[axis];
+        const bool whole = part[1][i] >= INT32_MAX || (!dim_is_symbol(d) && part[1][i] >= d);
+        if (part[0][i] != 0 || !whole || (count[3] && part[3][i] != 1)) return false;
+    }
+    return true;
+}
+
 static bool does_nothing(const node *n) {
     const value *in = n->in[0], *out = n->out[0];
     if (match_skip((value *)out) != out) return true;
     if (node_is(n, "", "Transpose")) return identity_perm(n);
+    if (node_is(n, "", "Slice")) return slices_all(n);
     if (node_is(n, "", "Reshape") || node_is(n, "", "Expand") || node_is(n, "", "Flatten"))
         return same_shape(&in->type, &out->type);
     return false;
@@ -58,7 +80,8 @@ static hst_status cast_like_to_cast(graph *g, node *n, bool *changed, hst_error 
     value *out = patch_value(p, &n->out[0]->type);
     node *cast = patch_node(p, "", "Cast", n->opset, &n->in[0], 1, &out, 1);
     if (!cast || !node_set_int(cast, "to", n->in[1]->type.dtype) ||
-        !node_set_int(cast, "saturate", node_int(n, "saturate", 1))) return patch_fail(p, err);
+        !node_set_int(cast, "saturate", node_int(n, "saturate", 1)))
+        return patch_fail(p, err);
     patch_replace(p, n->out[0], out);
     *changed = true;
     return patch_apply(p, err);
