@@ -58,6 +58,21 @@ def bars(results, dtype):
             f'<svg viewBox="0 0 {W} {H}" role="img">{"".join(parts)}</svg></figure>')
 
 
+def shares(results):
+    """A bar a point: T_min / T of hasten in f32."""
+    height, group = 150, (W - LEFT) / max(len(results), 1)
+    y = lambda v: TOP + (height - TOP - BOTTOM) * (1 - min(v, 1.2) / 1.2)
+    parts = [f'<line x1="{LEFT}" x2="{W}" y1="{y(m):.1f}" y2="{y(m):.1f}" stroke="var({"--mark" if m == 1 else "--line"})"/>'
+             f'<text x="{LEFT - 6}" y="{y(m) + 4:.1f}" text-anchor="end">{m:g}</text>' for m in (0, 0.25, 0.5, 0.75, 1)]
+    for i, r in enumerate(results):
+        middle, v = LEFT + group * (i + 0.5), r["efficiency"]
+        parts.append(f'<rect x="{middle - 14:.1f}" y="{y(v):.1f}" width="28" height="{max(y(0) - y(v), 1):.1f}" rx="1" fill="#3f6fd8">'
+                     f'<title>{esc(r["point"])}: {v:.2f} of the limit</title></rect>'
+                     f'<text x="{middle:.1f}" y="{height - 14}" text-anchor="middle">{esc(r["point"])}</text>')
+    return (f'<figure><figcaption>f32: T_min / T of hasten</figcaption>'
+            f'<svg viewBox="0 0 {W} {height}" role="img">{"".join(parts)}</svg></figure>')
+
+
 def figure_table(results, dtype):
     names = list(dict.fromkeys(n for r in results for n in r.get(dtype, {}).get("ms", {})))
     if "hasten" not in names and dtype == "int8":
@@ -97,6 +112,6 @@ def page(report):
         parts.append(f"<h2>{esc(size)}, {esc(head)}, {threads} thread{'s' * (threads > 1)}</h2>")
         for dtype in ("float32", "int8"):
             if any(dtype in r for r in results):
-                parts += [bars(results, dtype), figure_table([r for r in results if dtype in r], dtype)]
+                parts += [bars(results, dtype), shares(results) if dtype == "float32" else "", figure_table([r for r in results if dtype in r], dtype)]
     return ('<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
             f"<title>hasten beside its peers</title><style>{STYLE}</style></head><body>{''.join(parts)}</body></html>\n")

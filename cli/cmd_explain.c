@@ -232,6 +232,7 @@ static void print_report(const json_t *report, const char *description) {
     json_array_foreach(json_object_get(report, "passes"), k, p) {
         if (!strstr(text_of(p, "did"), "nothing to do")) printf("  %-20s %s\n", text_of(p, "pass"), text_of(p, "did"));
     }
+    if (!k) puts("  nothing here: a compiled file was rewritten when it was made");
     printf("\nsteps%s%s\n", t ? " on " : "", t ? description : "");
     printf("%4s  %-22s  %-24s  %-26s  %s%s\n", "", "operator", "result", "kernel",
            t ? "     ms   share  of limit  " : "", "node");

@@ -72,8 +72,8 @@ class Peers(unittest.TestCase):
         self.assertNotIn("<img", page)
         self.assertNotIn("http", page)  # nothing is loaded
         tree = xml.fromstring(page.replace("<!DOCTYPE html>", "").replace('<meta charset="utf-8">', "").replace('<meta name="viewport" content="width=device-width">', ""))
-        self.assertEqual(len(tree.findall(".//rect")), 2 * (2 * 6) + 1)
-        self.assertEqual(len(tree.findall(".//svg")), 2)
+        self.assertEqual(len(tree.findall(".//rect")), 2 * (2 * 6) + 1 + 6)
+        self.assertEqual(len(tree.findall(".//svg")), 3)
 
 
 if __name__ == "__main__":
