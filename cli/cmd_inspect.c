@@ -111,12 +111,11 @@ static hst_status show(const hst_model *model, inspect_form form, hst_error *err
 }
 
 static int run(int argc, char **argv) {
-    static const struct option options[] = {{"json", 0, 0, AS_JSON + 1},
-                                            {"dot", 0, 0, AS_DOT + 1},
-                                            {"html", 0, 0, AS_HTML + 1},
-                                            {"optimized", 0, 0, 'o'},
-                                            {0}};
+    static const struct option options[] = {{"json", 0, 0, AS_JSON + 1}, {"dot", 0, 0, AS_DOT + 1},
+                                            {"html", 0, 0, AS_HTML + 1}, {"optimized", 0, 0, 'o'},
+                                            {"verify", 0, 0, 'v'},       {0}};
     inspect_form form = AS_TEXT;
+    bool verify = false;
     hst_model_options load = HST_INIT(hst_model_options);
     load.flags = HST_MODEL_GRAPH_ONLY;
     opterr = 0;
@@ -125,12 +124,19 @@ static int run(int argc, char **argv) {
         if (c == '?') return cli_usage("inspect", "'%s' is no option", argv[optind - 1]);
         if (c == 'o')
             load.flags = 0;
+        else if (c == 'v')
+            verify = true;
         else
             form = (inspect_form)(c - 1);
     }
     if (argc - optind != 1) return cli_usage("inspect", "needs one model");
     hst_error err = {0};
     hst_model *model;
+    if (verify) {
+        if (hst_engine_verify(argv[optind], &err) != HST_STATUS_OK) return cli_failed(&err);
+        printf("%s: every checksum is right\n", argv[optind]);
+        return EXIT_SUCCESS;
+    }
     if (hst_model_load(argv[optind], &load, &model, &err) != HST_STATUS_OK) return cli_failed(&err);
     hst_status status = show(model, form, &err);
     hst_model_free(model);
@@ -147,6 +153,7 @@ HST_COMMAND(inspect) = {
             "      --json       as JSON\n"
             "      --dot        the graph in Graphviz' language\n"
             "      --html       the graph as one HTML page that needs no network\n"
-            "      --optimized  the graph as hasten rewrites it to run it\n\n"
+            "      --optimized  the graph as hasten rewrites it to run it\n"
+            "      --verify     compare the checksums of an engine file with its contents, and nothing more\n\n"
             "  hasten inspect model.onnx\n"
             "  hasten inspect --html model.onnx > graph.html\n"};

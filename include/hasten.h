@@ -316,14 +316,14 @@ typedef struct hst_model_options {
     hst_quantization quantization; /* needs optimization 0 or 3: INVALID_ARGUMENT otherwise */
 } hst_model_options;
 
-/* Loads a model. `path` is a .onnx file; a checkpoint's folder (config.json beside *.safetensors or pytorch_model.bin, or
+/* Loads a model. `path` is an engine file (hst_model_compile); a .onnx file; a checkpoint's folder (config.json beside *.safetensors or pytorch_model.bin, or
  * their index); one such weight file; or a folder with model.onnx or onnx/model.onnx in it. External data is looked for
  * beside the file and nowhere else. Errors: NOT_FOUND, IO, BAD_FORMAT (damaged), UNSUPPORTED (lists every operator that is
  * missing, or names the architectures there are), BAD_SHAPE, NO_MEMORY.
  * Ownership: hst_model_free; sessions keep the model alive. A mapped file must not be cut or overwritten in place while
  * the model lives (replacing it by rename is safe): else use HST_MAP_COPY. */
 HST_API hst_status hst_model_load(const char *path, const hst_model_options *options, hst_model **out, hst_error *err);
-/* The same from the bytes of an ONNX file, which are copied; the _borrow form uses them where they lie until the model is
+/* The same from the bytes of an ONNX or engine file, which are copied; the _borrow form uses them where they lie until the model is
  * freed by the last of its owners. */
 HST_API hst_status hst_model_load_memory(const void *data, size_t size, const hst_model_options *options,
                                          hst_model **out, hst_error *err);
@@ -382,6 +382,26 @@ typedef struct hst_export_options {
  * for this library, with fused operators spelled out. Errors: IO, UNSUPPORTED, INVALID_ARGUMENT, NO_MEMORY. */
 HST_API hst_status hst_model_export_onnx(const hst_model *model, const char *path, const hst_export_options *options,
                                          hst_error *err);
+
+/* ---- engine files ---- */
+
+typedef struct hst_compile_options {
+    size_t size;
+    const char *task; /* what hst_task_open takes where it is given none; NULL: what config.json suggests then */
+    const char *folder; /* its tokenizer and small files (config.json …) are taken along; NULL: the model's own */
+} hst_compile_options;
+
+/* Writes a model as an engine file (.hst): its rewritten graph, its weights as the kernels of this machine read them, its
+ * tokenizer and config. hst_model_load, hst_task_open and hst_tokenizer_load open such a file like any model, in
+ * milliseconds whatever its size, and processes that use it share its pages. It is for this version of the library and
+ * this CPU level (UNSUPPORTED elsewhere: compile again). Whatever the model was loaded with is fixed in it. The file appears
+ * under its name when it is complete. Errors: IO, UNSUPPORTED, INVALID_ARGUMENT (a model that was loaded with
+ * HST_MODEL_GRAPH_ONLY, or is an engine), NO_MEMORY, those of hst_tokenizer_load but NOT_FOUND. */
+HST_API hst_status hst_model_compile(const hst_model *model, const char *path, const hst_compile_options *options,
+                                     hst_error *err);
+/* Reads a whole engine file and compares every checksum: BAD_FORMAT where one is wrong. Loading checks all but the one of
+ * the weights. */
+HST_API hst_status hst_engine_verify(const char *path, hst_error *err);
 
 /* ---- sessions --------------------------------------------------------------------------------------------------- */
 
@@ -494,8 +514,8 @@ HST_API hst_status hst_session_state_get(hst_session *session, const char *input
 typedef struct hst_tokenizer hst_tokenizer;
 typedef struct hst_encoding hst_encoding;
 
-/* `path`: a folder with tokenizer.json, or with vocab.txt and tokenizer_config.json; or one of these files. `a` NULL:
- * libc. Errors: NOT_FOUND, IO, BAD_FORMAT, UNSUPPORTED (names the component). Ownership: hst_tokenizer_free. */
+/* `path`: an engine file; a folder with tokenizer.json, or with vocab.txt and tokenizer_config.json; or one of these
+ * files. `a` NULL: libc. Errors: NOT_FOUND, IO, BAD_FORMAT, UNSUPPORTED (names the component). Ownership: hst_tokenizer_free. */
 HST_API hst_status hst_tokenizer_load(const char *path, const hst_allocator *a, hst_tokenizer **out, hst_error *err);
 /* From the texts of a tokenizer.json and a tokenizer_config.json (NULL: none), which are not kept. */
 HST_API hst_status hst_tokenizer_load_memory(const char *json, size_t size, const char *config, size_t config_size,

@@ -63,6 +63,14 @@ static void count_constant(census *c, const hst_tensor *t) {
     c->bytes += t->bytes;
 }
 
+/* Panels of packed weights are filled up to whole ones: what stands there beyond `columns` is no parameter. */
+static void discount_filling(census *c, const node *n) {
+    const int64_t columns = node_int(n, "columns", -1);
+    const hst_tensor *t = columns >= 0 && n->n_in > 1 && n->in[1] ? n->in[1]->constant : NULL;
+    if (t && t->rank == 3 && t->dim[0] * t->dim[2] >= columns)
+        c->parameters -= (t->dim[0] * t->dim[2] - columns) * t->dim[1];
+}
+
 static bool known(const node *n) {
     const model *m = n->graph->model;
     for (int i = 0; i < m->n_operators; i++)
@@ -78,6 +86,7 @@ static void count_graph(census *c, const graph *g) {
         text_buffer name = {0};
         text_buffer_format(&name, "%s%s%s", n->domain, *n->domain ? "." : "", n->op_type);
         c->nodes++;
+        if (node_is(n, "hasten", "Linear")) discount_filling(c, n);
         if (!name.data || name.failed) {
             c->failed = true;
         } else {
@@ -108,6 +117,7 @@ hst_status hst_model_describe_json(const hst_model *m, char **json, hst_error *e
                             json_integer(g->opsets[i].version));
     for (int i = 0; i < g->n_metadata; i++)
         json_object_set_new(metadata, g->metadata[i].key, describe_text(g->metadata[i].value));
+    if (m->source.about) json_object_set_new(root, "engine", json_loads(m->source.about, 0, NULL));
     for (int i = 0; i < m->n_labels; i++) json_array_append_new(labels, describe_text(m->labels[i]));
     const struct {
         const char *key;

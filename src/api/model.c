@@ -154,9 +154,14 @@ static hst_status compile(hst_model *m, const hst_model_options *o, hst_error *e
     }
     for (size_t i = 0; i < o->dimension_count; i++)
         HST_TRY(optimize_fix_dimension(m->model, o->dimensions[i].name, o->dimensions[i].length, err));
+    /* An engine's graph was rewritten when it was compiled. */
+    const optimize_level level = m->model->compiled ? OPTIMIZE_NONE : (optimize_level)o->optimization;
     if (o->flags & HST_MODEL_GRAPH_ONLY) return HST_STATUS_OK;
+    if (m->model->compiled && o->quantization && m->model->quantization != MODEL_QUANTIZATION_INT8)
+        return error_set(err, HST_STATUS_INVALID_ARGUMENT, "quantization",
+                         "'%s' was compiled without quantization: compile it again with it", m->source.path);
     if (o->quantization == HST_QUANTIZATION_INT8) m->model->quantization = MODEL_QUANTIZATION_INT8;
-    HST_TRY(optimize_model(m->model, (optimize_level)o->optimization, &report, err));
+    HST_TRY(optimize_model(m->model, level, &report, err));
     return engine_compile(m->model, &m->allocator, &m->engine, err);
 }
 
@@ -192,6 +197,7 @@ hst_status model_finish(loaded *source, void *copy, size_t copy_size, const hst_
 static load_options loader_options(const hst_model_options *o) {
     return (load_options){.allocator = o->allocator,
                           .copy = (o->flags & HST_MAP_COPY) != 0,
+                          .graph_only = (o->flags & HST_MODEL_GRAPH_ONLY) != 0,
                           .architecture = o->architecture,
                           .external = o->external,
                           .external_user = o->external_user};

@@ -21,6 +21,9 @@ hst_status file_map_check(const file_map *map, hst_error *err);
 /* Bytes at `data`, if they are of this map, will hardly be read again: whole pages of them leave memory, and come back
  * from the file where they are read after all. */
 void file_map_unload(const file_map *map, const void *data, size_t size);
+/* Bytes of any map will all be read soon: their pages are mapped at once, which costs a small part of a fault for each.
+ * Does nothing where the system cannot. */
+void file_map_populate(const void *data, size_t size);
 
 /* Resolves `name`, as written inside the file `base_path` (external data, shards), to a path that may be opened: relative
  * only, no "..", no NUL, not `base_path` itself; a symlink may lead only into base_path's folder or, where base_path lies

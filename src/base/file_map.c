@@ -113,3 +113,12 @@ void file_map_unload(const file_map *map, const void *data, size_t size) {
     const uintptr_t first = (at + page - 1) / page * page, last = (at + size) / page * page;
     if (first < last) (void)madvise((void *)first, last - first, MADV_DONTNEED);
 }
+
+#ifndef MADV_POPULATE_READ
+#define MADV_POPULATE_READ 22 /* Linux 5.14 */
+#endif
+
+void file_map_populate(const void *data, size_t size) {
+    const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), first = (uintptr_t)data / page * page;
+    if (size) (void)madvise((void *)first, (uintptr_t)data + size - first, MADV_POPULATE_READ);
+}

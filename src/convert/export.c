@@ -227,9 +227,9 @@ static hst_status rebuild_plain(rebuild *r, const node *n, graph *g, value *cons
 static hst_status rebuild_expanded(rebuild *r, const node *n, graph *g, value *const *in, hst_error *err) {
     value **out = ARENA_ARRAY(r->to->arena, value *, n->n_out + 1);
     if (!out) return no_memory(err);
-    if (!n->op || !n->op->expand)
-        return node_error(n, err, HST_STATUS_UNSUPPORTED, "has no form in standard operators");
-    HST_TRY(n->op->expand(n, g, in, out, err));
+    const op *o = n->op ? n->op : op_find(n->domain, n->op_type, n->opset);
+    if (!o || !o->expand) return node_error(n, err, HST_STATUS_UNSUPPORTED, "has no form in standard operators");
+    HST_TRY(o->expand(n, g, in, out, err));
     for (int i = 0; i < n->n_out; i++) {
         if (!n->out[i] || !out[i]) continue;
         out[i]->name = n->out[i]->name;

@@ -6,14 +6,16 @@
 #include <string.h>
 
 #include "arch/arch.h"
-#include "base/file.h"
+#include "base/bundle.h"
 #include "base/log.h"
+#include "convert/engine_file.h"
 #include "onnx/onnx.h"
 
 #define CONFIG_MOST ((size_t)16 << 20) /* bytes of a config.json */
 
 void load_drop(loaded *l) {
     model_free(l->model);
+    free(l->about);
     free(l->config);
     free(l->path);
     memset(l, 0, sizeof *l);
@@ -76,6 +78,29 @@ static hst_status load_onnx(const char *path, const load_options *o, loaded *out
     return HST_STATUS_OK;
 }
 
+/* Takes `file` over, also on failure. */
+static hst_status load_engine(section_file *file, const load_options *o, loaded *out, hst_error *err) {
+    static const char config[] = BUNDLE_PREFIX "config.json";
+    const engine_options e = {.allocator = o->allocator, .any_cpu = o->graph_only};
+    section s = {0};
+    hst_status status = HST_STATUS_OK;
+    if (section_file_has(file, config) && (status = section_file_get(file, config, &s, err)) != HST_STATUS_OK) {
+        section_file_free(file);
+        return status;
+    }
+    HST_TRY(engine_file_read(file, &e, &out->model, &out->about, err));
+    out->format = "engine";
+    if (s.size && s.size <= CONFIG_MOST && !(out->config = strndup((const char *)s.data, s.size)))
+        return error_no_memory(err, s.size, "config.json");
+    return HST_STATUS_OK;
+}
+
+static hst_status load_engine_path(const char *path, const load_options *o, loaded *out, hst_error *err) {
+    section_file *file;
+    HST_TRY(section_file_open(path, o->copy, o->allocator, &file, err));
+    return load_engine(file, o, out, err);
+}
+
 static hst_status load_checkpoint(const char *path, const load_options *o, loaded *out, hst_error *err) {
     checkpoint *c = NULL;
     HST_TRY(o->copy ? checkpoint_open_copy(path, o->allocator, &c, err) : checkpoint_open(path, o->allocator, &c, err));
@@ -130,6 +155,8 @@ hst_status load_path(const char *path, const load_options *o, loaded *out, hst_e
     hst_status status;
     if (file_is_folder(path))
         status = load_folder(path, o, out, err);
+    else if (section_file_is(path))
+        status = load_engine_path(path, o, out, err);
     else if (ends_with(path, ".safetensors") || ends_with(path, ".bin") || ends_with(path, ".index.json"))
         status = load_checkpoint(path, o, out, err);
     else
@@ -142,6 +169,13 @@ hst_status load_path(const char *path, const load_options *o, loaded *out, hst_e
 
 hst_status load_memory(const void *data, size_t size, const load_options *o, loaded *out, hst_error *err) {
     memset(out, 0, sizeof *out);
+    if (section_bytes_are(data, size)) {
+        section_file *file;
+        HST_TRY(section_file_borrow(data, size, "engine in memory", o->allocator, &file, err));
+        hst_status status = load_engine(file, o, out, err);
+        if (status != HST_STATUS_OK) load_drop(out);
+        return status;
+    }
     onnx_read_options r = reader_options(o);
     out->format = "onnx";
     return onnx_read_memory(data, size, "model in memory", &r, &out->model, err);

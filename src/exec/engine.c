@@ -290,7 +290,7 @@ hst_status engine_compile(model *m, const hst_allocator *a, engine **out, hst_er
     e->allocator = *a;
     hst_status status = HST_STATUS_NO_MEMORY;
     scope s = {e, m->main, NULL, 0};
-    if (!(e->arena = arena_new(a)) || !(s.slots = ARENA_ARRAY(e->arena, int, m->n_values + 1))) {
+    if (!(e->arena = arena_new(a)) || !(e->warm = ARENA_NEW(e->arena, int)) || !(s.slots = ARENA_ARRAY(e->arena, int, m->n_values + 1))) {
         no_memory(err);
         goto fail;
     }

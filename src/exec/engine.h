@@ -38,6 +38,7 @@ typedef struct engine {
     int *outputs, n_outputs; /* slots; one may stand twice */
     int n_symbols;
     int most_in, most_out; /* of any step */
+    int *warm;             /* atomic: 1 after engine_warm */
     model **expansions;    /* graphs that fused operators were spelled out into; owned */
     int n_expansions, expansions_capacity;
 } engine;
@@ -46,5 +47,7 @@ typedef struct engine {
  * outlive the engine. Ownership: engine_free. `a` NULL: libc. */
 hst_status engine_compile(model *m, const hst_allocator *a, engine **out, hst_error *err);
 void engine_free(engine *e);
+/* Before a run: the first time, the weights of a compiled model come into memory (warm.c). */
+void engine_warm(const engine *e);
 
 #endif

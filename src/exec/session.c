@@ -247,6 +247,7 @@ static void clean_up(session *s) {
 
 static hst_status run(session *s, hst_error *err) {
     const engine *e = s->engine;
+    engine_warm(e);
     states_feed(s);
     HST_TRY(feed_check(s, err));
     for (int i = 0; i < e->n_outputs; i++)

@@ -166,6 +166,7 @@ struct model {
     struct pool *pool; /* of model_large; NULL: none yet */
     bytes extra;
     model_quantization quantization;
+    bool compiled; /* read from an engine file: rewritten already, its weights mapped as the kernels read them */
     const struct op *const *operators; /* descriptors that the user brought for this model; they win over op_list */
     int n_operators;
     /* Functions of the model that were not inlined are none: the reader inlines all. */

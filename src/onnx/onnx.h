@@ -23,6 +23,7 @@ typedef struct onnx_read_options {
     bool copy;                      /* read files into memory instead of mapping them */
     onnx_external external;         /* NULL: files beside the model's path; a model from memory then may have none */
     void *external_user;
+    bool internal;     /* the graph of an engine file: nodes may state their opset version */
     size_t dense_most; /* bytes that one sparse initializer may take as a dense one; 0: 256 MiB */
     size_t work_most;  /* nodes (and KiB copied) that inlining functions may add; 0: 2^20 */
 } onnx_read_options;
@@ -45,6 +46,7 @@ typedef struct onnx_write_options {
     size_t external_least; /* tensors of fewer bytes stay in the model file; 0: 1,024 */
     int64_t ir_version;    /* 0: the model's own (lowest of its opset where it has none), -1: lowest that will do */
     bool no_value_info;    /* leave out the types of intermediate values */
+    bool internal;         /* for an engine file: nodes of "hasten" and of any opset version are written as they are */
 } onnx_write_options;
 
 /* Writes `path` (and `<path>.data` for external data) under temporary names, then renames. Errors: IO, NO_MEMORY,
@@ -54,6 +56,24 @@ hst_status onnx_write(const model *m, const char *path, const onnx_write_options
 /* The whole file, malloc'ed; no external data. Ownership: free(*data). */
 hst_status onnx_write_memory(const model *m, const onnx_write_options *options, void **data, size_t *size,
                              hst_error *err);
+
+/* A model in two parts: the file without the large tensors, and those, each at its offset in an external file that the
+ * first calls `location`. */
+typedef struct onnx_weight {
+    const hst_tensor *tensor;
+    uint64_t offset; /* ascending; 64-byte aligned, large ones to a page */
+} onnx_weight;
+typedef struct onnx_parts {
+    void *graph;
+    size_t graph_size;
+    onnx_weight *weights; /* borrow the model's tensors */
+    size_t n_weights;
+    uint64_t weights_size;
+} onnx_parts;
+/* Ownership: onnx_parts_free. */
+hst_status onnx_write_parts(const model *m, const char *location, const onnx_write_options *options, onnx_parts *out,
+                            hst_error *err);
+void onnx_parts_free(onnx_parts *p);
 /* Lowest IR version whose tools know this version of the standard opset. */
 int64_t onnx_ir_of_opset(int64_t opset);
 

@@ -8,6 +8,7 @@
 typedef struct parts { /* of the message; slices point into the file */
     proto_slice name, op_type, domain, overload;
     int inputs, outputs, attributes;
+    int64_t version; /* 0: its domain's */
     extra_builder rest;
 } parts;
 
@@ -49,6 +50,15 @@ static hst_status parse(reader *r, proto_reader p, parts *n) {
         case NODE_OVERLOAD:
             HST_TRY(proto_bytes(&p, &f, "NodeProto.overload", &n->overload, r->err));
             extra_add(&n->rest, f.whole);
+            break;
+        case NODE_VERSION:
+            if (!r->options.internal) {
+                extra_add(&n->rest, f.whole);
+                break;
+            }
+            HST_TRY(proto_s64(&p, &f, "NodeProto.version", &n->version, r->err));
+            if (n->version < 1 || n->version > INT32_MAX)
+                return read_bad(r, NULL, "opset version %" PRId64, n->version);
             break;
         default:
             extra_add(&n->rest, f.whole);
@@ -150,7 +160,7 @@ static hst_status read_operator(reader *r, const context *c, scope *s, graph *g,
     }
     node *n = graph_add_node(g, domain, op_type, name, in, parts->inputs, out, parts->outputs);
     if (!n) return read_no_memory(r, "a node");
-    n->opset = version;
+    n->opset = parts->version ? (int)parts->version : version;
     if (!extra_take(&parts->rest, r->model->arena, &n->extra)) return read_no_memory(r, "unknown fields");
     HST_TRY(read_attributes(r, c, s, n, p, parts->attributes));
     finish_outputs(s, p);

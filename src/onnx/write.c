@@ -103,27 +103,60 @@ static hst_status to_memory(void *user, const void *data, size_t size, hst_error
     return HST_STATUS_OK;
 }
 
+static hst_status write_memory(writer *w, void **data, size_t *size) {
+    uint64_t need = 0;
+    memory_sink sink = {0};
+    HST_TRY(proto_measure(write_model, w, &need, w->err));
+    HST_TRY(check_size(w, need));
+    sink.size = (size_t)need;
+    sink.data = malloc(sink.size ? sink.size : 1);
+    if (!sink.data) return error_no_memory(w->err, sink.size, "an ONNX model");
+    hst_status status = proto_write(write_model, w, to_memory, &sink, NULL, w->err);
+    if (status != HST_STATUS_OK) {
+        free(sink.data);
+        return status;
+    }
+    *data = sink.data;
+    *size = sink.used;
+    return HST_STATUS_OK;
+}
+
 hst_status onnx_write_memory(const model *m, const onnx_write_options *options, void **data, size_t *size,
                              hst_error *err) {
     writer w;
-    uint64_t need = 0;
-    memory_sink sink = {0};
     *data = NULL;
     hst_status status = begin(&w, m, options, err);
-    if (status == HST_STATUS_OK) status = proto_measure(write_model, &w, &need, err);
-    if (status == HST_STATUS_OK) status = check_size(&w, need);
-    if (status == HST_STATUS_OK) {
-        sink.size = (size_t)need;
-        sink.data = malloc(sink.size ? sink.size : 1);
-        status = sink.data ? HST_STATUS_OK : error_no_memory(err, sink.size, "an ONNX model");
-    }
-    if (status == HST_STATUS_OK) status = proto_write(write_model, &w, to_memory, &sink, NULL, err);
-    if (status == HST_STATUS_OK) {
-        *data = sink.data;
-        *size = sink.used;
-    } else {
-        free(sink.data);
-    }
+    if (status == HST_STATUS_OK) status = write_memory(&w, data, size);
     arena_free(w.scratch);
     return status;
+}
+
+static hst_status list_weights(const writer *w, onnx_parts *out) {
+    out->n_weights = (size_t)w->n_external;
+    out->weights_size = w->external_size;
+    out->weights = malloc((out->n_weights + 1) * sizeof *out->weights);
+    if (!out->weights) return error_no_memory(w->err, out->n_weights * sizeof *out->weights, "a list of weights");
+    for (int i = 0; i < w->n_external; i++)
+        out->weights[i] = (onnx_weight){w->external[i]->constant, w->offsets[w->external[i]->id]};
+    return HST_STATUS_OK;
+}
+
+hst_status onnx_write_parts(const model *m, const char *location, const onnx_write_options *options, onnx_parts *out,
+                            hst_error *err) {
+    writer w;
+    memset(out, 0, sizeof *out);
+    hst_status status = begin(&w, m, options, err);
+    if (status == HST_STATUS_OK) status = write_plan_external(&w);
+    w.location = location;
+    if (status == HST_STATUS_OK) status = list_weights(&w, out);
+    if (status == HST_STATUS_OK) status = write_memory(&w, &out->graph, &out->graph_size);
+    if (status != HST_STATUS_OK) onnx_parts_free(out);
+    arena_free(w.scratch);
+    return status;
+}
+
+void onnx_parts_free(onnx_parts *p) {
+    free(p->graph);
+    free(p->weights);
+    memset(p, 0, sizeof *p);
 }

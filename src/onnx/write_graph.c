@@ -95,6 +95,13 @@ static void put_attribute(proto_writer *p, const writer *w, const attribute *a) 
     proto_close(p);
 }
 
+/* A node of another opset version than its domain's import states it itself. */
+static void put_version(proto_writer *p, const writer *w, const node *n) {
+    const proto_slice domain = {(const unsigned char *)n->domain, strlen(n->domain)};
+    void **import = names_find(&w->opsets, domain);
+    if (n->opset && import && (intptr_t)*import != n->opset) proto_put_s64(p, NODE_VERSION, n->opset);
+}
+
 static void put_node(proto_writer *p, const writer *w, const node *n) {
     proto_open(p, GRAPH_NODE);
     for (int i = 0; i < n->n_in; i++) proto_put_string(p, NODE_INPUT, n->in[i] ? w->names[n->in[i]->id] : "");
@@ -103,6 +110,7 @@ static void put_node(proto_writer *p, const writer *w, const node *n) {
     proto_put_string(p, NODE_OP_TYPE, n->op_type);
     for (int i = 0; i < n->n_attributes; i++) put_attribute(p, w, &n->attributes[i]);
     if (*n->domain) proto_put_string(p, NODE_DOMAIN, n->domain);
+    if (w->options.internal) put_version(p, w, n);
     put_rest(p, n->extra);
     proto_close(p);
 }

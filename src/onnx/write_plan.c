@@ -35,7 +35,7 @@ static hst_status each_subgraph(writer *w, const node *n, const frame *f,
 /* ---- operators and opsets ---- */
 
 static hst_status check_node(writer *w, const node *n) {
-    if (strcmp(n->domain, "hasten") == 0)
+    if (strcmp(n->domain, "hasten") == 0 && !w->options.internal)
         return node_error(n, w->err, HST_STATUS_UNSUPPORTED,
                           "is internal to hasten: it must be expanded to standard operators before writing");
     proto_slice domain = {(const unsigned char *)n->domain, strlen(n->domain)};
@@ -47,7 +47,7 @@ static hst_status check_node(writer *w, const node *n) {
     void **known = names_add(&w->opsets, domain);
     if (!known) return no_memory(w);
     if (!*known) *known = (void *)(intptr_t)version;
-    if ((intptr_t)*known != (intptr_t)version)
+    if ((intptr_t)*known != (intptr_t)version && !w->options.internal)
         return node_error(n, w->err, HST_STATUS_UNSUPPORTED,
                           "is of opset %d where other nodes are of opset %d: a file has one version of a domain, so "
                           "convert the model to one opset first",

@@ -52,8 +52,10 @@ static hst_status no_such_kind(const char *name, hst_error *err) {
     return error_set(err, HST_STATUS_NOT_FOUND, name, "there is no task '%s'; there are: %s", name, known);
 }
 
-/* The folder with tokenizer and config: that of the model, or the one above where the model lies in "onnx". */
+/* The folder with tokenizer and config: that of the model, or the one above where the model lies in "onnx". An engine
+ * file holds them itself. */
 static char *files_folder(const char *path) {
+    if (section_file_is(path)) return strdup(path);
     char *folder = file_is_folder(path) ? strdup(path) : path_folder_of(path);
     if (!folder) return NULL;
     static const char *const files[] = {"tokenizer.json", "vocab.txt", "config.json"};
@@ -145,10 +147,7 @@ static hst_status choose_kind(hst_task *t, const char *name, hst_error *err) {
 }
 
 bool task_has_modules(const hst_task *t) {
-    char *path = path_join(t->folder, "modules.json");
-    bool there = path && file_exists(path);
-    free(path);
-    return there;
+    return bundle_has(t->files, "modules.json");
 }
 
 /* Hidden states are had of a checkpoint with any head: tasks that want them say so, and a folder of
@@ -167,9 +166,10 @@ static hst_status open_parts(hst_task *t, const char *path, const char *name, co
                              hst_error *err) {
     if (name && !find_kind(name)) return no_such_kind(name, err);
     if (!(t->folder = files_folder(path))) return error_no_memory(err, 0, "the task");
+    HST_TRY(bundle_open(t->folder, &t->files, err));
     HST_TRY(load_model(t, path, name, o ? o->model : NULL, err));
     HST_TRY(read_config(t, err));
-    HST_TRY(choose_kind(t, name, err));
+    HST_TRY(choose_kind(t, name ? name : hst_model_metadata(t->model, "hasten.task"), err));
     HST_TRY(read_inputs(t, err));
     HST_TRY(t->kind->open(t, err));
     HST_TRY(hst_tokenizer_load(t->folder, NULL, &t->tokenizer, err));
@@ -209,6 +209,7 @@ void hst_task_free(hst_task *t) {
     hst_tokenizer_free(t->tokenizer);
     json_decref(t->config);
     hst_model_free(t->model);
+    bundle_free(t->files);
     free(t->folder);
     free(t);
 }

@@ -20,10 +20,6 @@ typedef struct embedder {
 
 static const char *const token_outputs[] = {"last_hidden_state", "token_embeddings", NULL};
 
-static char *beside(const hst_task *t, const char *name) {
-    return path_join(t->folder, name);
-}
-
 static bool suggested(const hst_task *t) {
     static const char *const names[] = {"sentence_embedding", NULL};
     const hst_value_info *v = task_find_output(t, names, 2);
@@ -31,7 +27,8 @@ static bool suggested(const hst_task *t) {
     return task_has_modules(t) && task_find_output(t, token_outputs, 3);
 }
 
-static hst_status read_pooling(embedder *e, const char *path, hst_error *err) {
+/* `path` is the pooling module's folder, as modules.json names it. */
+static hst_status read_pooling(const hst_task *t, embedder *e, const char *path, hst_error *err) {
     static const struct {
         const char *key;
         pooling mode;
@@ -41,12 +38,13 @@ static hst_status read_pooling(embedder *e, const char *path, hst_error *err) {
                 {"pooling_mode_mean_sqrt_len_tokens", POOL_MEAN_SQRT},
                 {"pooling_mode_weightedmean_tokens", POOL_WEIGHTED},
                 {"pooling_mode_lasttoken", POOL_LAST}};
-    json_t *config;
-    HST_TRY(json_doc_read(path, JSON_CONFIG_MOST, &config, err));
-    hst_status status = HST_STATUS_OK;
+    json_t *config = NULL;
+    char *name = path_join(path, "config.json");
+    hst_status status = name ? bundle_json_named(t->files, "modules.json", name, &config, err)
+                             : error_no_memory(err, 0, "a path");
     for (size_t i = 0; i < sizeof keys / sizeof *keys && status == HST_STATUS_OK; i++) {
         bool on;
-        status = json_member_bool(config, path, keys[i].key, false, &on, err);
+        status = json_member_bool(config, name, keys[i].key, false, &on, err);
         if (status == HST_STATUS_OK && on) {
             e->modes[keys[i].mode] = true;
             e->count++;
@@ -54,7 +52,8 @@ static hst_status read_pooling(embedder *e, const char *path, hst_error *err) {
     }
     json_decref(config);
     if (status == HST_STATUS_OK && !e->count)
-        return error_set(err, HST_STATUS_UNSUPPORTED, path, "%s switches no pooling mode on that hasten knows", path);
+        status = error_set(err, HST_STATUS_UNSUPPORTED, name, "%s switches no pooling mode on that hasten knows", name);
+    free(name);
     return status;
 }
 
@@ -72,42 +71,31 @@ static hst_status read_module(const hst_task *t, embedder *e, const json_t *modu
     if (strcmp(name, "Pooling") != 0)
         return error_set(err, HST_STATUS_UNSUPPORTED, "modules.json",
                          "module '%s' of modules.json: only Transformer, Pooling and Normalize are supported", type);
-    char *modules = beside(t, "modules.json"), *relative = path_join(path, "config.json"), *resolved = NULL;
-    hst_status status = modules && relative ? file_resolve_inside(modules, relative, strlen(relative), &resolved, err)
-                                            : error_no_memory(err, 0, "a path");
-    if (status == HST_STATUS_OK) status = read_pooling(e, resolved, err);
-    free(modules);
-    free(relative);
-    free(resolved);
-    return status;
+    return read_pooling(t, e, path, err);
 }
 
 static hst_status read_modules(const hst_task *t, embedder *e, hst_error *err) {
-    char *path = beside(t, "modules.json");
-    if (!path) return error_no_memory(err, 0, "a path");
+    static const char name[] = "modules.json";
+    json_t *modules;
+    HST_TRY(bundle_json(t->files, name, &modules, err));
     hst_status status = HST_STATUS_OK;
-    json_t *modules = NULL;
-    if (file_exists(path)) status = json_doc_read(path, JSON_CONFIG_MOST, &modules, err);
     if (modules && !json_is_array(modules))
-        status = error_set(err, HST_STATUS_BAD_FORMAT, path, "%s is no list of modules", path);
+        status = error_set(err, HST_STATUS_BAD_FORMAT, name, "%s is no list of modules", name);
     for (size_t i = 0; i < json_array_size(modules) && status == HST_STATUS_OK; i++)
         status = read_module(t, e, json_array_get(modules, i), err);
     json_decref(modules);
-    free(path);
     return status;
 }
 
 static hst_status read_limit(hst_task *t, hst_error *err) {
-    char *path = beside(t, "sentence_bert_config.json");
-    if (!path) return error_no_memory(err, 0, "a path");
-    hst_status status = HST_STATUS_OK;
-    json_t *config = NULL;
+    static const char name[] = "sentence_bert_config.json";
+    json_t *config;
     int64_t most = 0;
-    if (file_exists(path)) status = json_doc_read(path, JSON_CONFIG_MOST, &config, err);
-    if (config) status = json_member_s64(config, path, "max_seq_length", 0, 0, INT32_MAX, &most, err);
+    HST_TRY(bundle_json(t->files, name, &config, err));
+    hst_status status =
+        config ? json_member_s64(config, name, "max_seq_length", 0, 0, INT32_MAX, &most, err) : HST_STATUS_OK;
     t->max_length = (size_t)most;
     json_decref(config);
-    free(path);
     return status;
 }
 

@@ -5,7 +5,7 @@
 
 #include <jansson.h>
 
-#include "base/error.h"
+#include "base/bundle.h"
 
 #define TASK_INPUTS 8
 
@@ -26,7 +26,8 @@ typedef struct hst_task {
     hst_session *session;
     hst_tokenizer *tokenizer;
     json_t *config;    /* config.json, or an empty object */
-    char *folder;      /* where the model's files lie */
+    char *folder;      /* where the model's files lie: a folder or an engine file */
+    bundle *files;     /* those of the folder */
     size_t max_length; /* 0 until chosen; a kind's open may set a limit of its own */
     size_t batch_tokens;
     int top_k; /* 0: the kind's own */

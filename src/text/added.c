@@ -168,7 +168,7 @@ hst_status added_build(load_context *c, const added_token *given, size_t count) 
     tokenizer *t = c->tokenizer;
     text_work w = {.allocator = t->allocator};
     hst_status status;
-    t->vocab.model_count = t->vocab.count;
+    if (!t->vocab.borrowed) t->vocab.model_count = t->vocab.count;
     added_token *tokens = ARENA_ARRAY(c->arena, added_token, count);
     if (!tokens) return error_no_memory(c->err, count * sizeof *tokens, "added tokens");
     if (count) memcpy(tokens, given, count * sizeof *tokens);

@@ -2,6 +2,7 @@
 #ifndef TEXT_LOAD_H
 #define TEXT_LOAD_H
 
+#include "base/section_file.h"
 #include "text/pipeline.h"
 
 /* A growing list of added tokens; contents live in the arena. */
@@ -26,5 +27,11 @@ typedef struct bert_settings {
 hst_status settings_read(load_context *c, bert_settings *s);
 /* Puts limits, sides and special ids into a tokenizer whose vocabulary is complete. */
 void settings_apply(const bert_settings *s, tokenizer *t);
+
+/* compiled.c: a tokenizer whose vocabulary is used where the file holds it. */
+hst_status tokenizer_from_sections(section_file *f, const hst_allocator *a, tokenizer **out, hst_error *err);
+/* A tokenizer.json without the entries of its model's vocabulary, malloc'ed. */
+hst_status tokenizer_json_without_vocab(const void *json, size_t size, const char *name, char **out, size_t *out_size,
+                                        hst_error *err);
 
 #endif

@@ -98,7 +98,7 @@ static hst_status build(load_context *c, const bert_files *f, const char *name) 
     bert_settings s = {.do_lower_case = true, .tokenize_chinese_chars = true, .do_basic_tokenize = true};
     added_list added = {NULL, 0, 0};
     tokenizer *t = c->tokenizer;
-    HST_TRY(read_vocab(c, f->vocab, f->vocab_size, name));
+    if (!t->vocab.borrowed) HST_TRY(read_vocab(c, f->vocab, f->vocab_size, name));
     HST_TRY(read_json(c, f->config, f->config_size, "tokenizer_config.json", read_settings, &s));
     HST_TRY(
         read_json(c, f->special_tokens_map, f->special_tokens_map_size, "special_tokens_map.json", read_settings, &s));
@@ -120,13 +120,17 @@ static hst_status build(load_context *c, const bert_files *f, const char *name) 
                                c->err);
 }
 
+hst_status tokenizer_read_bert(tokenizer *t, const bert_files *files, const char *name, hst_error *err) {
+    load_context c = {NULL, t->arena, t, err};
+    return build(&c, files, name);
+}
+
 hst_status tokenizer_from_bert_files(const bert_files *files, const char *name, const hst_allocator *a, tokenizer **out,
                                      hst_error *err) {
     tokenizer *t;
     *out = NULL;
     HST_TRY(tokenizer_new(a, &t, err));
-    load_context c = {NULL, t->arena, t, err};
-    hst_status status = build(&c, files, name);
+    hst_status status = tokenizer_read_bert(t, files, name, err);
     if (status == HST_STATUS_OK) {
         *out = t;
     } else {

@@ -164,7 +164,7 @@ static hst_status read_added(load_context *c, added_list *list) {
     }
 }
 
-enum section {
+enum json_section {
     SECTION_VERSION,
     SECTION_TRUNCATION,
     SECTION_PADDING,
@@ -177,7 +177,7 @@ enum section {
     SECTION_COUNT
 };
 
-static hst_status read_section(load_context *c, enum section which, added_list *added) {
+static hst_status read_section(load_context *c, enum json_section which, added_list *added) {
     tokenizer *t = c->tokenizer;
     json_string text;
     switch (which) {
@@ -223,7 +223,7 @@ static hst_status read_sections(load_context *c) {
         while (i < SECTION_COUNT && !json_string_is(&key, names[i])) i++;
         if (i < SECTION_COUNT && seen[i]) return json_fail(c->json, "'%s' stands there twice", names[i]);
         if (i < SECTION_COUNT) seen[i] = true;
-        HST_TRY(read_section(c, (enum section)i, &added));
+        HST_TRY(read_section(c, (enum json_section)i, &added));
     }
     HST_TRY(json_finish(c->json));
     if (!seen[SECTION_MODEL])
@@ -258,19 +258,24 @@ hst_status tokenizer_apply_config(tokenizer *t, const void *config, size_t size,
     return status;
 }
 
-hst_status tokenizer_from_memory(const void *data, size_t size, const void *config, size_t config_size,
-                                 const char *name, const hst_allocator *a, tokenizer **out, hst_error *err) {
-    tokenizer *t;
+hst_status tokenizer_read_json(tokenizer *t, const void *data, size_t size, const void *config, size_t config_size,
+                               const char *name, hst_error *err) {
     json_stream json;
-    hst_status status;
-    *out = NULL;
-    HST_TRY(tokenizer_new(a, &t, err));
     load_context c = {&json, t->arena, t, err};
     json_stream_init(&json, data, size, name, &t->allocator, err);
-    status = read_sections(&c);
+    hst_status status = read_sections(&c);
     json_stream_free(&json);
     if (status == HST_STATUS_OK) status = check_templates(t, name, err);
     if (status == HST_STATUS_OK) status = tokenizer_apply_config(t, config, config_size, "tokenizer_config.json", err);
+    return status;
+}
+
+hst_status tokenizer_from_memory(const void *data, size_t size, const void *config, size_t config_size,
+                                 const char *name, const hst_allocator *a, tokenizer **out, hst_error *err) {
+    tokenizer *t;
+    *out = NULL;
+    HST_TRY(tokenizer_new(a, &t, err));
+    hst_status status = tokenizer_read_json(t, data, size, config, config_size, name, err);
     if (status == HST_STATUS_OK) {
         *out = t;
     } else {

@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "base/file.h"
-#include "text/pipeline.h"
+#include "text/load.h"
 
 typedef struct folder_files {
     file_map *tokenizer, *vocab, *config, *special_tokens_map, *added_tokens;
@@ -73,12 +73,37 @@ static hst_status load(const folder_files *f, const hst_allocator *a, tokenizer 
     return tokenizer_from_bert_files(&b, f->vocab->path, a, out, err);
 }
 
+static hst_status open_sections(const char *path, const hst_allocator *a, tokenizer **out, hst_error *err) {
+    section_file *file;
+    HST_TRY(section_file_open(path, false, a, &file, err));
+    hst_status status = tokenizer_from_sections(file, a, out, err); /* keeps a reference of its own */
+    section_file_free(file);
+    return status;
+}
+
 hst_status tokenizer_open(const char *path, const hst_allocator *a, tokenizer **out, hst_error *err) {
     folder_files f = {NULL, NULL, NULL, NULL, NULL};
     *out = NULL;
     if (!path || !*path) return error_set(err, HST_STATUS_INVALID_ARGUMENT, "path", "no path was given");
+    if (section_file_is(path)) return open_sections(path, a, out, err);
     hst_status status = map_path(path, a, &f, err);
     if (status == HST_STATUS_OK) status = load(&f, a, out, err);
+    free_files(&f);
+    return status;
+}
+
+hst_status tokenizer_pack(const char *path, const hst_allocator *a, tokenizer_packed *out, hst_error *err) {
+    folder_files f = {NULL, NULL, NULL, NULL, NULL};
+    tokenizer *t = NULL;
+    memset(out, 0, sizeof *out);
+    hst_status status = map_path(path, a, &f, err);
+    if (status == HST_STATUS_OK) status = load(&f, a, &t, err);
+    if (status == HST_STATUS_OK) status = vocab_pack(&t->vocab, &out->vocab, &out->vocab_size, err);
+    if (status == HST_STATUS_OK && f.tokenizer)
+        status = tokenizer_json_without_vocab(f.tokenizer->data, f.tokenizer->size, f.tokenizer->path, &out->json,
+                                              &out->json_size, err);
+    if (status != HST_STATUS_OK) tokenizer_packed_free(out);
+    tokenizer_free(t);
     free_files(&f);
     return status;
 }

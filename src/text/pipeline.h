@@ -140,9 +140,15 @@ struct tokenizer {
     padding padding;
     size_t max_length;
     int32_t special_ids[SPECIAL_COUNT];
+    struct section_file *file; /* that the vocabulary is borrowed from; NULL: none */
 };
 
 hst_status tokenizer_new(const hst_allocator *a, tokenizer **out, hst_error *err);
+/* Fill a new tokenizer from a tokenizer.json, or from what lies beside a vocab.txt. Where its vocabulary is there already
+ * (packed) that of the file is empty. */
+hst_status tokenizer_read_json(tokenizer *t, const void *json, size_t size, const void *config, size_t config_size,
+                               const char *name, hst_error *err);
+hst_status tokenizer_read_bert(tokenizer *t, const bert_files *files, const char *name, hst_error *err);
 /* What tokenizer_config.json says about a tokenizer that is otherwise complete: limits, special tokens, sides. */
 hst_status tokenizer_apply_config(tokenizer *t, const void *config, size_t size, const char *name, hst_error *err);
 hst_status model_wordpiece_make(arena *a, const char *prefix, const char *unk, const vocab *v, void **config,

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/section_file.h"
 #include "base/text_buffer.h"
 #include "text/encoding.h"
 
@@ -23,8 +24,10 @@ hst_status tokenizer_new(const hst_allocator *a, tokenizer **out, hst_error *err
 
 void tokenizer_free(tokenizer *t) {
     if (!t) return;
+    section_file *file = t->file;
     vocab_free(&t->vocab);
     arena_free(t->arena);
+    section_file_free(file);
 }
 
 static hst_status encode_one(const tokenizer *t, hst_string text, const hst_string *pair, const encode_options *options,

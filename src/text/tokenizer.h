@@ -61,7 +61,7 @@ typedef struct encoding {
 
 /* ---- loading ---- */
 
-/* `path`: a folder with tokenizer.json, or with vocab.txt (tokenizer_config.json, special_tokens_map.json and
+/* `path`: an engine file; a folder with tokenizer.json, or with vocab.txt (tokenizer_config.json, special_tokens_map.json and
  * added_tokens.json beside it are read); or one of these files. Errors: NOT_FOUND, IO, BAD_FORMAT, UNSUPPORTED (names
  * the component). Ownership: tokenizer_free. `a` NULL: libc. */
 hst_status tokenizer_open(const char *path, const hst_allocator *a, tokenizer **out, hst_error *err);
@@ -80,6 +80,21 @@ typedef struct bert_files {
 hst_status tokenizer_from_bert_files(const bert_files *files, const char *name, const hst_allocator *a, tokenizer **out,
                                      hst_error *err);
 void tokenizer_free(tokenizer *t);
+
+/* ---- engine files (compiled.c) ---- */
+
+/* What an engine file holds of a tokenizer: its vocabulary as it is used, and its tokenizer.json without it (NULL: made
+ * from vocab.txt; the other parts are files beside it). Ownership: tokenizer_packed_free. */
+typedef struct tokenizer_packed {
+    void *vocab;
+    char *json;
+    size_t vocab_size, json_size;
+} tokenizer_packed;
+#define TOKENIZER_VOCAB_SECTION "tokenizer.vocab"
+#define TOKENIZER_JSON_SECTION  "tokenizer.json"
+/* `path` as for tokenizer_open. */
+hst_status tokenizer_pack(const char *path, const hst_allocator *a, tokenizer_packed *out, hst_error *err);
+void tokenizer_packed_free(tokenizer_packed *p);
 
 /* ---- encoding ---- */
 

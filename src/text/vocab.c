@@ -18,6 +18,7 @@ void vocab_init(vocab *v, const hst_allocator *allocator) {
 
 void vocab_free(vocab *v) {
     const hst_allocator *a = &v->allocator;
+    if (v->borrowed) vocab_init(v, a);
     memory_free(a, v->bytes, v->bytes_capacity);
     memory_free(a, v->begin, v->begin_capacity * sizeof *v->begin);
     memory_free(a, v->id, v->id_capacity * sizeof *v->id);
@@ -83,6 +84,11 @@ hst_status vocab_add(vocab *v, const char *token, size_t size, int64_t id, hst_e
                          (int)(size < 60 ? size : 60), token, (long long)id, INT32_MAX - 1);
     uint64_t hash = vocab_hash_bytes(VOCAB_HASH_SEED, token, size);
     int32_t there = v->slots ? vocab_find_hashed(v, hash, "", 0, token, size) : -1;
+    if (v->borrowed)
+        return there >= 0 && v->id[there] == id
+                   ? HST_STATUS_OK
+                   : error_set(err, HST_STATUS_BAD_FORMAT, NULL, "token '%.*s' is not in the packed vocabulary",
+                               (int)(size < 60 ? size : 60), token);
     if (id >= v->id_limit) v->id_limit = (int32_t)id + 1;
     if (there >= 0) {
         v->id[there] = (int32_t)id;
@@ -101,6 +107,7 @@ hst_status vocab_add(vocab *v, const char *token, size_t size, int64_t id, hst_e
 }
 
 hst_status vocab_finish(vocab *v, hst_error *err) {
+    if (v->borrowed) return HST_STATUS_OK;
     v->id_limit = 0;
     for (uint32_t e = 0; e < v->count; e++)
         if (v->id[e] >= v->id_limit) v->id_limit = v->id[e] + 1;

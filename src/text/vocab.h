@@ -22,6 +22,7 @@ typedef struct vocab {
     uint32_t model_count; /* the first entries are the model's, the others added tokens that it does not know */
     uint32_t longest;     /* bytes of the longest token */
     int32_t id_limit;     /* highest id + 1 */
+    bool borrowed;        /* the arrays are those of a packed vocabulary: complete, and not to be changed */
 } vocab;
 
 #define VOCAB_HASH_SEED 0xcbf29ce484222325u
@@ -45,6 +46,11 @@ hst_status vocab_reserve(vocab *v, size_t tokens, hst_error *err);
 hst_status vocab_add(vocab *v, const char *token, size_t size, int64_t id, hst_error *err);
 /* Makes the table from id to token. Where two tokens share an id the later one is its text. */
 hst_status vocab_finish(vocab *v, hst_error *err);
+
+/* A finished vocabulary as one block of bytes, and back (vocab_pack.c): what an engine file holds. The block is used where
+ * it lies, aligned to 64 bytes, and must stay as long; it is believed in nothing. Ownership: free(*data). */
+hst_status vocab_pack(const vocab *v, void **data, size_t *size, hst_error *err);
+hst_status vocab_borrow(vocab *v, const void *data, size_t size, hst_error *err);
 
 /* Entry or -1. The hash is vocab_hash_bytes of prefix and token; `prefix` may be empty. */
 int32_t vocab_find_hashed(const vocab *v, uint64_t hash, const char *prefix, size_t prefix_size, const char *token,

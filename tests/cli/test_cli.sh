@@ -36,7 +36,7 @@ expect "no command" 2 "usage: hasten" "$hasten"
 expect "help" 0 "usage: hasten" "$hasten" --help
 expect "version" 0 "^hasten [0-9]" "$hasten" --version
 expect "unknown command" 2 "no command 'walk'" "$hasten" walk
-for command in run export inspect tokenize bench list explain; do
+for command in run compile export inspect tokenize bench list explain; do
     expect "$command --help" 0 "usage: hasten $command" "$hasten" "$command" --help
     lines=$("$hasten" "$command" --help | wc -l)
     columns=$("$hasten" "$command" --help | wc -L)
@@ -92,6 +92,21 @@ expect "export into a missing folder" 1 "no/such/folder" "$hasten" export "$mode
 head -c 100000 model.onnx >cut.onnx
 expect "a cut file" 1 "cut.onnx" "$hasten" inspect cut.onnx
 expect "an empty file" 1 "hasten: " sh -c ": >empty.onnx; '$hasten' inspect empty.onnx"
+expect "compile" 0 "model.hst: [0-9.]* MB" "$hasten" compile "$model" -o model.hst
+mkdir alone && mv model.hst alone
+expect "run the engine" 0 '"POSITIVE", "score": 0.9233' "$hasten" run -m alone/model.hst "$reference"
+expect "its tokens" 0 '"tokens": \["\[CLS\]", "hello"' "$hasten" tokenize --json -m alone/model.hst "Hello there"
+expect "bench it" 0 "load" "$hasten" bench -m alone/model.hst --warmups 1 --runs 3
+expect "inspect it" 0 "^format  *engine" "$hasten" inspect alone/model.hst
+expect "verify it" 0 "every checksum is right" "$hasten" inspect --verify alone/model.hst
+expect "its int8 form is another" 1 "compiled without quantization" "$hasten" run -m alone/model.hst --quantize int8 x
+expect "elsewhere" 1 "compile it again" env HST_CPU=scalar "$hasten" run -m alone/model.hst x
+expect "compile it again" 1 "a compiled engine already" "$hasten" compile alone/model.hst -o again.hst
+expect "compile to nowhere" 2 "needs a model and -o FILE" "$hasten" compile "$model"
+printf 'x' | dd of=alone/model.hst bs=1 seek=30000000 conv=notrunc 2>/dev/null
+expect "damaged weights" 1 "checksum of its section 'weights'" "$hasten" inspect --verify alone/model.hst
+expect "compile for a task" 0 "" "$hasten" compile "$model" --task feature-extraction -o features.hst
+expect "run that" 0 "^\[\[" "$hasten" run -m features.hst x
 expect "bench" 0 "tokens/s" "$hasten" bench --warmups 1 --runs 3
 expect "bench --json" 0 '"p99_ms"' "$hasten" bench --warmups 1 --runs 3 --json "A fine film."
 expect "bench --size" 0 "8, 32" "$hasten" bench --size 8x32 --warmups 0 --runs 2
