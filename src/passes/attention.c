@@ -1,6 +1,6 @@
-/* Scaled dot-product attention written out, softmax(scale · Q Kᵀ + mask) V with the heads split by Reshape and Transpose,
- * becomes hasten.PackedAttention over q, k and v side by side; where the three come from products of one x, these become
- * one product whose weight is the three side by side. */
+/* Scaled dot-product attention written out, softmax(scale · Q Kᵀ + mask) V with the heads split by Reshape and
+ * Transpose, becomes hasten.PackedAttention over q, k and v side by side; where the three come from products of one x,
+ * these become one product whose weight is the three side by side. */
 #include <math.h>
 #include <string.h>
 
@@ -230,8 +230,52 @@ static hst_status fuse_attention(graph *g, node *n, bool *changed, hst_error *er
     return rewrite(g, &m, err);
 }
 
-HST_PASS(attention) = {.name = "attention",
-                       .order = 60,
-                       .node = fuse_attention,
-                       .anchor = "Softmax",
-                       .summary = "fused an attention"};
+/* ---- ai.onnx Attention over heads that were split ---- */
+
+static bool plain_operator(const node *n) {
+    for (int i = 4; i < n->n_in; i++)
+        if (n->in[i]) return false; /* a past, lengths */
+    for (int i = 1; i < n->n_out; i++)
+        if (n->out[i] && (n->out[i]->n_uses || n->out[i]->is_output)) return false;
+    const int64_t precision = node_int(n, "softmax_precision", 0);
+    return n->n_in >= 3 && n->in[0] && n->in[1] && n->in[2] && !node_int(n, "is_causal", 0) &&
+           node_float(n, "softcap", 0) == 0 && node_int(n, "left_window_size", -1) < 0 &&
+           node_int(n, "right_window_size", -1) < 0 && (precision == 0 || precision == HST_DTYPE_F32);
+}
+
+static bool find_in_operator(node *n, match *m) {
+    static const int as_rows[4] = {0, 2, 1, 3};
+    int64_t perm[HST_RANK_MAX];
+    for (int i = 0; i < 3; i++) {
+        const type *t = &n->in[i]->type;
+        if (t->rank != 4 || t->dtype != HST_DTYPE_F32 || !find_heads(n->in[i], as_rows, &m->h[i])) return false;
+        if (m->h[i].heads != m->h[0].heads || m->h[i].size != m->h[0].size ||
+            m->h[i].base->type.dim[1] != m->h[0].base->type.dim[1] ||
+            m->h[i].base->type.dim[0] != m->h[0].base->type.dim[0])
+            return false;
+    }
+    m->last = match_only_user(n->out[0]);
+    if (m->h[2].scale != 1 || !m->last || !node_is(m->last, "", "Transpose") || match_perm(m->last, perm) != 4 ||
+        perm[0] != 0 || perm[1] != 2 || perm[2] != 1)
+        return false;
+    if (n->n_in > 3 && n->in[3] && !mask_recognise_term(n->in[3], n->in[0], &m->mask)) return false;
+    m->nan_to_zero = m->mask.key_mask && m->mask.mask_value == -INFINITY; /* who sees no key gets zeros */
+    m->mask.scale = node_attribute(n, "scale") ? (double)node_float(n, "scale", 1) : 1 / sqrt((double)m->h[0].size);
+    return true;
+}
+
+static hst_status fuse_operator(graph *g, node *n, bool *changed, hst_error *err) {
+    match m = {0};
+    if (!node_is(n, "", "Attention") || !plain_operator(n) || !find_in_operator(n, &m)) return HST_STATUS_OK;
+    *changed = true;
+    return rewrite(g, &m, err);
+}
+
+HST_PASS(attention_operator) = {.name = "attention_operator",
+                                .order = 60,
+                                .node = fuse_operator,
+                                .anchor = "Attention",
+                                .summary = "fused an attention with the products before it"};
+
+HST_PASS(attention) = {
+    .name = "attention", .order = 60, .node = fuse_attention, .anchor = "Softmax", .summary = "fused an attention"};

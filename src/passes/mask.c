@@ -157,20 +157,23 @@ static hst_tensor *run_term(const value *term, const value *product, const value
     hst_tensor *m = NULL, *out = NULL;
     bool ok = true;
     for (int i = 0; i < 2 && ok; i++) ok = probe_assign(&probe, mask->type.dim[i], mask_dims[i]);
-    for (int i = 0; i < 4 && ok; i++) ok = probe_assign(&probe, product->type.dim[i], dims[i]);
+    for (int i = 0; i < 3 && ok; i++) ok = probe_assign(&probe, product->type.dim[i], dims[i]);
     if (ok && (m = make_mask(mask, mask_dims, p)) && probe_leaf(&probe, mask, m)) out = probe_run(&probe, term);
     tensor_free(m);
     return out;
 }
 
-/* Is t, which broadcasts to dims, 0 where keys are seen and one large negative number elsewhere? */
+/* Is t, which broadcasts to dims, 0 where keys are seen and one large negative number elsewhere; or true and false? */
 static bool hides(const hst_tensor *t, pattern p, const int64_t *dims, double *mask_value, bool *learnt) {
     int64_t count = tensor_count(t), keys = dims[3];
-    if (t->rank < 1 || t->rank > 4 || t->dtype != HST_DTYPE_F32 || t->dim[t->rank - 1] != keys) return false;
+    const bool flags = t->dtype == HST_DTYPE_B8;
+    if (t->rank < 1 || t->rank > 4 || (t->dtype != HST_DTYPE_F32 && !flags) || t->dim[t->rank - 1] != keys)
+        return false;
     const int64_t batch = t->rank == 4 ? t->dim[0] : 1;
     if (batch != dims[0] || count == 0) return false;
     for (int64_t i = 0; i < count; i++) {
-        const double got = tensor_get_f64(t, i);
+        const double x = flags ? (double)tensor_get_s64(t, i) : tensor_get_f64(t, i);
+        const double got = !flags ? x : x != 0 ? 0 : -INFINITY;
         if (attends(p, i / (count / batch), i % keys, keys)) {
             if (got != 0) return false;
             continue;
@@ -205,12 +208,13 @@ static bool scaled_product(value *v, const value *product, double *factor) {
     return false;
 }
 
-/* Does `term`, which is added to the scores, hide the keys that a mask [batch, keys] says, and nothing else? */
-static bool is_key_mask(value *term, const value *product, score_mask *out) {
+bool mask_recognise_term(value *term, const value *product, score_mask *out) {
     value *inputs[1];
     int64_t dims[4] = {PROBE_BATCH, 1, PROBE_KEYS, PROBE_KEYS};
     bool learnt = false;
-    if (term->type.dtype != HST_DTYPE_F32 || probe_inputs(term, product, inputs, 1) != 1) return false;
+    if ((term->type.dtype != HST_DTYPE_F32 && term->type.dtype != HST_DTYPE_B8) ||
+        probe_inputs(term, product, inputs, 1) != 1)
+        return false;
     value *mask = inputs[0];
     if (mask->type.rank != 2 || dtype_bits(mask->type.dtype) < 8 || mask->type.dtype == HST_DTYPE_STRING) return false;
     for (int i = 0; i < 4; i++) {
@@ -254,7 +258,7 @@ static bool recognise_terms(value *scores, value *product, score_mask *out) {
         const int side = mask_find_product(add->in[0]) == product ? 0 : 1;
         value *term = add->in[1 - side];
         v = add->in[side];
-        if (!out->key_mask && is_key_mask(term, product, out)) continue;
+        if (!out->key_mask && mask_recognise_term(term, product, out)) continue;
         if (out->bias || term->type.dtype != HST_DTYPE_F32 || term->type.rank < 1 || term->type.rank > 4) return false;
         out->bias = unexpanded(term);
     }

@@ -14,6 +14,9 @@ typedef struct score_mask {
 /* `scores` [batch, heads, queries, keys] enters the softmax, `product` is the MatMul's output it comes from. False where
  * the way from one to the other is something else. */
 bool mask_recognise(value *scores, value *product, score_mask *out);
+/* Does `term`, which is added to the scores (or, as bools, says which are seen), hide the keys that a mask [batch, keys]
+ * says, and nothing else? Sets key_mask and mask_value, -inf for bools. `like`: a value [batch, heads, queries, …]. */
+bool mask_recognise_term(value *term, const value *like, score_mask *out);
 /* The one MatMul output of rank 4 that `scores` comes from over elementwise nodes; NULL where there is none. */
 value *mask_find_product(value *scores);
 
