@@ -143,7 +143,7 @@ void gemm_f32_rows(const gemm_f32_family *f, const gemm_f32_tile *all, int64_t r
         t.n = all->n - column < wide * f->nr ? all->n - column : wide * f->nr;
         t.b = all->b + p * t.b_stride;
         /* Each tile fetches its share of the next panel: memory is at work as long as the arithmetic is. */
-        t.ahead = (uintptr_t)(t.b + t.b_stride);
+        t.ahead = p + wide < panels || !all->ahead ? (uintptr_t)(t.b + t.b_stride) : all->ahead;
         t.ahead_step = (f->nr * (int64_t)sizeof(float) + tiles - 1) / tiles;
         t.bias = all->bias ? all->bias + column : NULL;
         int64_t r = 0;
@@ -177,7 +177,8 @@ static void rows_by_panels(const gemm_f32 *g, int64_t batch, const float *a, int
                              .scale = g->scale,
                              .bias = g->bias ? g->bias + column : NULL,
                              .residual = g->activate ? NULL : residual,
-                             .ldr = g->ldr};
+                             .ldr = g->ldr,
+                             .ahead = panels_in_place(g) ? 0 : (uintptr_t)b};
     gemm_f32_rows(g->family, &t, rows);
     for (int64_t r = 0; g->activate && r < rows; r++) {
         float *to = c + r * g->ldc;

@@ -60,7 +60,9 @@ typedef struct gemm_f32_family {
 /* The slot holds a function that returns the family. */
 typedef const gemm_f32_family *(*gemm_f32_fn)(void);
 
-/* `rows` rows against all panels of t.n columns: t's pointers are those of the first row and column. */
+/* `rows` rows against all panels of t.n columns: t's pointers are those of the first row and column. t.ahead: what follows
+ * the last panel, 0 where that is what lies behind it. Panels in scratch say it: behind them may be pages that no one has
+ * touched, and a fetch from there costs a walk through the page tables each time. */
 void gemm_f32_rows(const gemm_f32_family *f, const gemm_f32_tile *t, int64_t rows);
 
 /* ---- packed weights ---- */
