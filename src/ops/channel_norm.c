@@ -18,7 +18,7 @@ static hst_status infer(infer_context *c, hst_error *err) {
 static hst_status infer_batch(infer_context *c, hst_error *err) {
     (void)err;
     c->out[0] = *infer_in(c, 0);
-    for (int i = 1; i < c->n_out && i < 3; i++) c->out[i] = *infer_in(c, 2 + i);
+    for (int i = 1; i < c->n_out; i++) c->out[i] = *infer_in(c, 3 + (i + 1) % 2);
     return HST_STATUS_OK;
 }
 
@@ -71,32 +71,51 @@ static void normalize(const hst_tensor *x, hst_tensor *y, int64_t first, int64_t
 
 static hst_status running(eval_context *c, const moments *current, int64_t channels, hst_error *err) {
     double momentum = (double)node_float(c->node, "momentum", 0.9f);
-    for (int k = 1; k <= 2 && k < c->n_out; k++) {
-        const hst_tensor *given = eval_in(c, 2 + k);
+    for (int k = 1; k < c->n_out; k++) { /* 3 and 4, before opset 14: those of the batch itself */
+        const hst_tensor *given = eval_in(c, 3 + (k + 1) % 2);
         hst_tensor *out;
+        if (!eval_wants(c, k)) continue;
         HST_TRY(eval_output(c, k, given->dtype, given->rank, given->dim, &out, err));
         for (int64_t i = 0; i < channels; i++) {
-            double now = k == 1 ? current[i].mean : current[i].variance;
-            tensor_set_f64(out, i, tensor_get_f64(given, i) * momentum + now * (1 - momentum));
+            double now = k % 2 ? current[i].mean : current[i].variance;
+            tensor_set_f64(out, i, k > 2 ? now : tensor_get_f64(given, i) * momentum + now * (1 - momentum));
         }
     }
     return HST_STATUS_OK;
+}
+
+/* Statistics of the batch rather than the given ones: told by an attribute since opset 14 and before 7, by further outputs
+ * between. */
+static bool trains(const node *n) {
+    if (n->opset >= 14) return node_int(n, "training_mode", 0) != 0;
+    if (n->opset < 7) return node_int(n, "is_test", 0) == 0;
+    for (int k = 1; k < n->n_out; k++)
+        if (n->out[k]) return true;
+    return false;
+}
+
+/* scale, B, mean or var: [channels], or with spatial=0 the shape of a sample. */
+static hst_status check_sample(const node *n, const hst_tensor *x, const hst_tensor *t, int64_t want, const char *name,
+                               hst_error *err) {
+    bool fits = dtype_is_float(t->dtype) && t->rank == x->rank - 1;
+    for (int k = 0; fits && k < t->rank; k++) fits = t->dim[k] == x->dim[k + 1];
+    return fits ? HST_STATUS_OK : check_vector(n, t, want, name, err);
 }
 
 static hst_status eval_batch(eval_context *c, hst_error *err) {
     static const char *const name[] = {"scale", "B", "mean", "var"};
     const hst_tensor *x = eval_in(c, 0);
     double epsilon = (double)node_float(c->node, "epsilon", 1e-5f);
-    bool training = c->node->opset >= 14 && node_int(c->node, "training_mode", 0);
+    const bool training = trains(c->node), spatial = c->node->opset >= 9 || node_int(c->node, "spatial", 1) != 0;
     view v = {0};
     hst_tensor *y;
     void *memory;
     HST_TRY(view_of(c->node, x, &v, err));
-    for (int i = 0; i < 4; i++) HST_TRY(check_vector(c->node, eval_in(c, 1 + i), v.channels, name[i], err));
-    if (!node_int(c->node, "spatial", 1)) return node_error(c->node, err, HST_STATUS_UNSUPPORTED, "spatial=0");
-    if (!training && c->n_out > 1)
-        return node_error(c->node, err, HST_STATUS_UNSUPPORTED, "running statistics outside training mode");
-    HST_TRY(eval_scratch(c, (size_t)v.channels * sizeof(moments), &memory, err));
+    if (!spatial) v.channels *= v.inner, v.inner = v.inner ? 1 : 0; /* every element of a sample is a channel */
+    for (int i = 0; i < 4; i++)
+        HST_TRY(spatial ? check_vector(c->node, eval_in(c, 1 + i), v.channels, name[i], err)
+                        : check_sample(c->node, x, eval_in(c, 1 + i), v.channels, name[i], err));
+    HST_TRY(eval_scratch(c, (size_t)v.channels * sizeof(moments) + 1, &memory, err));
     moments *m = memory;
     for (int64_t i = 0; i < v.channels; i++)
         m[i] = training ? moments_of(x, i * v.inner, v.batch, v.channels * v.inner, v.inner)
@@ -106,6 +125,11 @@ static hst_status eval_batch(eval_context *c, hst_error *err) {
         int64_t ch = i % v.channels;
         normalize(x, y, i * v.inner, v.inner, m[ch], epsilon, tensor_get_f64(eval_in(c, 1), ch),
                   tensor_get_f64(eval_in(c, 2), ch));
+    }
+    if (!training && c->n_out > 1) { /* what is known of the running statistics: they stay as they are */
+        for (int k = 1; k < c->n_out; k++)
+            if (eval_wants(c, k)) HST_TRY(move_whole(c, k, eval_in(c, 3 + (k + 1) % 2), err));
+        return HST_STATUS_OK;
     }
     return training ? running(c, m, v.channels, err) : HST_STATUS_OK;
 }
@@ -148,6 +172,9 @@ static hst_status eval_group(eval_context *c, hst_error *err) {
 // clang-format off
 static const op_case batch_cases[] = {
     {"inference", 0, "(f32[1,2,1,3]{-1 0 1 2 3 4}, f32[2]{1 1.5}, f32[2]{0 1}, f32[2]{0 3}, f32[2]{1 1.5}; epsilon=0.0) -> (f32[1,2,1,3]{-1 0 1 -0.2247449 1 2.2247449})", 1e-6},
+    {"opset 6", 6, "(f32[1,1,3]{-1 0 1}, f32[1]{2}, f32[1]{1}, f32[1]{0}, f32[1]{1}; epsilon=0.0, is_test=1, consumed_inputs=[0,0]) -> (f32[1,1,3]{-1 1 3})", 0},
+    {"each element by itself", 7, "(f32[2,2]{1 2 3 4}, f32[2]{1 1}, f32[2]{0 1}, f32[2]{1 2}, f32[2]{4 1}; epsilon=0.0, spatial=0) -> (f32[2,2]{0 1 1 3})", 0},
+    {"training by outputs", 9, "(f32[2,1,2]{1 2 3 6}, f32[1]{1}, f32[1]{0}, f32[1]{0}, f32[1]{1}; epsilon=0.5, momentum=0.5) -> (f32[2,1,2]{-1 -0.5 0 1.5}, f32[1]{1.5}, f32[1]{2.25}, f32[1]{3}, f32[1]{3.5})", 1e-6},
     {"training", 0, "(f32[2,1,2]{1 2 3 6}, f32[1]{1}, f32[1]{0}, f32[1]{0}, f32[1]{1}; epsilon=0.5, training_mode=1, momentum=0.5) -> (f32[2,1,2]{-1 -0.5 0 1.5}, f32[1]{1.5}, f32[1]{2.25})", 1e-6},
     {NULL, 0, NULL, 0}};
 static const op_case instance_cases[] = {
@@ -158,9 +185,8 @@ static const op_case group_cases[] = {
     {"per group scale", 18, "(f32[1,4]{1 3 5 7}, f32[2]{1 2}, f32[2]{0 1}; num_groups=2, epsilon=3.0) -> (f32[1,4]{-0.5 0.5 0 2})", 1e-6},
     {NULL, 0, NULL, 0}};
 
-HST_OP(BatchNormalization) = {.name = "BatchNormalization", .domain = "", .since = 7, .min_in = 5, .max_in = 5, .min_out = 1, .max_out = 5,
-    .infer = infer_batch, .eval = eval_batch, .summary = "normalisation with given statistics",
-    .gaps = "spatial=0; running statistics of opsets 7 to 9", HST_CASES(batch_cases)};
+HST_OP(BatchNormalization) = {.name = "BatchNormalization", .domain = "", .since = 1, .min_in = 5, .max_in = 5, .min_out = 1, .max_out = 5,
+    .infer = infer_batch, .eval = eval_batch, .summary = "normalisation with given statistics", HST_CASES(batch_cases)};
 HST_OP(InstanceNormalization) = {.name = "InstanceNormalization", .domain = "", .since = 6, .min_in = 3, .max_in = 3, .min_out = 1, .max_out = 1,
     .infer = infer, .eval = eval_instance, .summary = "normalisation of each channel of each sample", HST_CASES(instance_cases)};
 HST_OP(GroupNormalization) = {.name = "GroupNormalization", .domain = "", .since = 18, .min_in = 3, .max_in = 3, .min_out = 1, .max_out = 1,

@@ -121,6 +121,35 @@ hst_status unary_eval(eval_context *c, const unary_rule *rule, hst_error *err) {
 
 /* ---- two inputs ---- */
 
+/* How many 1s stand behind the second operand's shape, `one`: which has one element. */
+static hst_status old_axes(const node *n, int rank_a, int rank_b, bool one, int *behind, hst_error *err) {
+    const bool slopes = node_is(n, "", "PRelu");
+    int64_t axis = node_int(n, "axis", slopes && rank_b == 1 ? 1 : rank_a - rank_b);
+    *behind = 0;
+    if (n->opset >= 7 || one || rank_a < rank_b || (slopes && rank_a < 2)) return HST_STATUS_OK;
+    if (axis < 0) axis += rank_a;
+    if (axis < 0 || axis > rank_a - rank_b)
+        return node_error(n, err, HST_STATUS_BAD_SHAPE, "axis %lld for operands of rank %d and %d", (long long)axis,
+                          rank_a, rank_b);
+    *behind = rank_a - rank_b - (int)axis;
+    return HST_STATUS_OK;
+}
+
+hst_status elementwise_old_type(const node *n, const type *a, type *b, hst_error *err) {
+    int behind;
+    if (a->rank < 0 || b->rank < 0) return HST_STATUS_OK;
+    HST_TRY(old_axes(n, a->rank, b->rank, b->rank == 1 && b->dim[0] == 1, &behind, err));
+    while (behind-- > 0) b->dim[b->rank++] = 1;
+    return HST_STATUS_OK;
+}
+
+hst_status elementwise_old_tensor(const node *n, const hst_tensor *a, hst_tensor *b, hst_error *err) {
+    int behind;
+    HST_TRY(old_axes(n, a->rank, b->rank, b->rank == 1 && b->dim[0] == 1, &behind, err));
+    while (behind-- > 0) b->dim[b->rank++] = 1;
+    return HST_STATUS_OK;
+}
+
 const binary_rule *binary_find(const binary_rule *table, size_t n, const char *op_type) {
     for (size_t i = 0; i < n; i++)
         if (strcmp(table[i].op_type, op_type) == 0) return &table[i];
@@ -139,12 +168,13 @@ static void infer_binary_content(infer_context *c, const binary_rule *rule) {
 
 hst_status binary_infer_with(infer_context *c, const binary_rule *rule, hst_error *err) {
     const type *a = infer_in(c, 0), *b = infer_in(c, 1);
-    type *out = &c->out[0];
+    type *out = &c->out[0], aligned = *b;
+    HST_TRY(elementwise_old_type(c->node, a, &aligned, err));
     if (a->dtype != HST_DTYPE_NONE && b->dtype != HST_DTYPE_NONE && a->dtype != b->dtype)
         return node_error(c->node, err, HST_STATUS_BAD_SHAPE, "A is %s, B is %s", dtype_name(a->dtype),
                           dtype_name(b->dtype));
     out->dtype = a->dtype != HST_DTYPE_NONE ? a->dtype : b->dtype;
-    HST_TRY(infer_broadcast(c, a, b, out, err));
+    HST_TRY(infer_broadcast(c, a, &aligned, out, err));
     if (out->rank == 0 || out->rank == 1) infer_binary_content(c, rule);
     return HST_STATUS_OK;
 }

@@ -41,6 +41,11 @@ hst_status binary_eval_with(eval_context *c, const binary_rule *rule, const hst_
                             hst_error *err);
 hst_status binary_infer_with(infer_context *c, const binary_rule *rule, hst_error *err);
 
+/* Opsets 1 to 6: the second operand's axes begin at `axis` of the first (the attribute; PRelu's slopes at axis 1). The same
+ * thing as broadcasting means since, with 1s behind its shape; from opset 7 on nothing changes. */
+hst_status elementwise_old_type(const node *n, const type *a, type *b, hst_error *err);
+hst_status elementwise_old_tensor(const node *n, const hst_tensor *a, hst_tensor *b, hst_error *err); /* b: a view */
+
 /* Splits [0, n) over the team where that pays: fn(arg, begin, end). */
 typedef void (*elementwise_range_fn)(const void *arg, int64_t begin, int64_t end);
 void elementwise_split(const eval_context *c, int64_t n, elementwise_range_fn fn, const void *arg);

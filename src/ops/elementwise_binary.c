@@ -72,15 +72,15 @@ static hst_status eval(eval_context *c, hst_error *err) {
     const hst_tensor *a, *b;
     HST_TRY(eval_need(c, 0, "A", &a, err));
     HST_TRY(eval_need(c, 1, "B", &b, err));
-    return binary_eval_with(c, rule_of(c->node), a, b, err);
+    hst_tensor aligned = *b;
+    HST_TRY(elementwise_old_tensor(c->node, a, &aligned, err));
+    return binary_eval_with(c, rule_of(c->node), a, &aligned, err);
 }
 
 // clang-format off
 #define BINARY(name_, since_, gaps_, summary_, cases_)                                                                 \
     {.name = name_, .domain = "", .since = since_, .min_in = 2, .max_in = 2, .min_out = 1, .max_out = 1,               \
      .infer = infer, .eval = eval, .bind = elementwise_bind, .summary = summary_, .gaps = gaps_, HST_CASES(cases_)}
-
-static const char old[] = "the axis and broadcast attributes of opset 1 to 6";
 
 static const op_case add_cases[] = {
     {"row", 0, "(f32[2,3]{1 2 3 4 5 6}, f32[3]{10 20 30}) -> (f32[2,3]{11 22 33 14 25 36})", 0},
@@ -91,6 +91,8 @@ static const op_case add_cases[] = {
     {"f16", 0, "(f16[3]{1 2048 65504}, f16[1]{1}) -> (f16[3]{2 2048 65504})", 0},
     {"bf16", 0, "(bf16[2]{1 256}, bf16[1]{1}) -> (bf16[2]{2 256})", 0},
     {"f64", 0, "(f64[2]{1 2}, f64[2,1]{10 20}) -> (f64[2,2]{11 12 21 22})", 0},
+    {"axis, opset 6", 6, "(f32[2,2]{1 2 3 4}, f32[2]{10 20}; broadcast=1, axis=0) -> (f32[2,2]{11 12 23 24})", 0},
+    {"last axes, opset 1", 1, "(f32[2,2]{1 2 3 4}, f32[2]{10 20}; broadcast=1) -> (f32[2,2]{11 22 13 24})", 0},
     {"nothing", 0, "(f32[0,3]{}, f32[3]{1 2 3}) -> (f32[0,3]{})", 0}, {0}};
 static const op_case sub_cases[] = {
     {"f32", 0, "(f32[3]{1 2 3}, f32[1]{1}) -> (f32[3]{0 1 2})", 0},
@@ -105,10 +107,11 @@ static const op_case div_cases[] = {
     {"u64", 0, "(u64[1]{18446744073709551614}, u64[1]{2}) -> (u64[1]{9223372036854775807})", 0}, {0}};
 static const op_case prelu_cases[] = {
     {"f32", 0, "(f32[2,2]{-1 2 -3 4}, f32[2]{0.5 0.25}) -> (f32[2,2]{-0.5 2 -1.5 4})", 0},
+    {"channels, opset 6", 6, "(f32[1,2,2]{-1 2 -3 4}, f32[2]{0.5 0.25}) -> (f32[1,2,2]{-0.5 2 -0.75 4})", 0},
     {"s32", 16, "(s32[2]{-1 2}, s32[1]{3}) -> (s32[2]{-3 2})", 0}, {0}};
 
-HST_OP(Add) = BINARY("Add", 7, old, "a + b", add_cases);
-HST_OP(Sub) = BINARY("Sub", 7, old, "a - b", sub_cases);
-HST_OP(Mul) = BINARY("Mul", 7, old, "a times b", mul_cases);
-HST_OP(Div) = BINARY("Div", 7, old, "a / b; integers truncate", div_cases);
-HST_OP(PRelu) = BINARY("PRelu", 7, NULL, "x, or slope x where x < 0", prelu_cases);
+HST_OP(Add) = BINARY("Add", 1, NULL, "a + b", add_cases);
+HST_OP(Sub) = BINARY("Sub", 1, NULL, "a - b", sub_cases);
+HST_OP(Mul) = BINARY("Mul", 1, NULL, "a times b", mul_cases);
+HST_OP(Div) = BINARY("Div", 1, NULL, "a / b; integers truncate", div_cases);
+HST_OP(PRelu) = BINARY("PRelu", 1, NULL, "x, or slope x where x < 0", prelu_cases);

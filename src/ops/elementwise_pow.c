@@ -26,8 +26,10 @@ static int64_t power_s64(int64_t x, int64_t y) {
 
 static hst_status infer(infer_context *c, hst_error *err) {
     const type *x = infer_in(c, 0), *y = infer_in(c, 1);
+    type aligned = *y;
     c->out[0].dtype = x->dtype;
-    return infer_broadcast(c, x, y, &c->out[0], err);
+    HST_TRY(elementwise_old_type(c->node, x, &aligned, err));
+    return infer_broadcast(c, x, &aligned, &c->out[0], err);
 }
 
 typedef struct job {
@@ -89,6 +91,9 @@ static hst_status eval(eval_context *c, hst_error *err) {
     int64_t dims[HST_RANK_MAX];
     HST_TRY(eval_need(c, 0, "X", &j.in[0], err));
     HST_TRY(eval_need(c, 1, "Y", &j.in[1], err));
+    hst_tensor aligned = *j.in[1];
+    HST_TRY(elementwise_old_tensor(c->node, j.in[0], &aligned, err));
+    j.in[1] = &aligned;
     for (int i = 0; i < 2; i++)
         if (!dtype_is_float(j.in[i]->dtype) && !dtype_is_integer(j.in[i]->dtype))
             return elementwise_bad_dtype(c->node, j.in[i]->dtype, err);
@@ -104,6 +109,7 @@ static hst_status eval(eval_context *c, hst_error *err) {
 static const op_case cases[] = {
     {"f32", 0, "(f32[4]{1 2 3 4}, f32[4]{4 3 2 0.5}) -> (f32[4]{1 8 9 2})", 0},
     {"scalar exponents", 0, "(f32[2,2]{-1 2 3 1.5}, f32[]{3}) -> (f32[2,2]{-1 8 27 3.375})", 0},
+    {"axis, opset 1", 1, "(f32[2,2]{1 2 3 4}, f32[2]{2 1}; broadcast=1, axis=0) -> (f32[2,2]{1 4 3 4})", 0},
     {"square", 7, "(f32[3]{-1 2 0.5}, f32[1]{2}) -> (f32[3]{1 4 0.25})", 0},
     {"roots", 0, "(f32[5]{4 0 -0.0 -inf -1}, f32[1]{0.5}) -> (f32[5]{2 0 0 inf nan})", 0},
     {"s64 by s64", 12, "(s64[4]{2 -1 3 2}, s64[4]{10 -3 0 -1}) -> (s64[4]{1024 -1 1 0})", 0},
@@ -116,7 +122,7 @@ static const op_case cases[] = {
 
 HST_OP(Pow) = {.name = "Pow",
                .domain = "",
-               .since = 7,
+               .since = 1,
                .min_in = 2,
                .max_in = 2,
                .min_out = 1,
@@ -125,5 +131,4 @@ HST_OP(Pow) = {.name = "Pow",
                .eval = eval,
                .bind = elementwise_bind,
                .summary = "x to the power of y",
-               .gaps = "the axis and broadcast attributes of opset 1",
                HST_CASES(cases)};

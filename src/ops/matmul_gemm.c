@@ -211,6 +211,7 @@ static const op_case cases[] = {
     {"f16", 0, "(f16[1,2]{1 2050}, f16[2,1]{2050 1}, f16[1]{4}) -> (f16[1,1]{4104})", 0},
     {"f64", 0, "(f64[1,1]{3}, f64[1,1]{5}, f64[1]{1}; alpha=2.0, beta=3.0) -> (f64[1,1]{33})", 0},
     {"s32", 0, "(s32[1,1]{3}, s32[1,1]{5}, s32[1]{1}; alpha=2.0, beta=3.0) -> (s32[1,1]{33})", 0},
+    {"opset 6", 6, "(f32[1,1]{3}, f32[1,2]{5 6}, f32[2]{1 2}; broadcast=1) -> (f32[1,2]{16 20})", 0},
     {"opset 7", 7, "(f32[1,1]{3}, f32[1,1]{5}, f32[1]{1}) -> (f32[1,1]{16})", 0},
     {NULL, 0, NULL, 0}};
 static const op_case fused_cases[] = {
@@ -225,7 +226,7 @@ static const op_case fused_cases[] = {
 
 HST_OP(Gemm) = {.name = "Gemm",
                 .domain = "",
-                .since = 7,
+                .since = 1,
                 .min_in = 2,
                 .max_in = 3,
                 .min_out = 1,
@@ -234,7 +235,7 @@ HST_OP(Gemm) = {.name = "Gemm",
                 .eval = eval,
                 .bind = bind,
                 .summary = "alpha a' b' + beta c on matrices",
-                .gaps = "opsets 1 and 6 (another broadcast of C); fractional alpha and beta on integers",
+                .gaps = "fractional alpha and beta on integers",
                 HST_CASES(cases)};
 HST_OP(com_microsoft_FusedGemm) = {.name = "FusedGemm",
                                    .domain = "com.microsoft",
