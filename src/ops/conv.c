@@ -1,0 +1,158 @@
+/* Conv: x [N, C, in …], W [M, C/group, kernel …], B [M] or none -> y [N, M, out …]
+ *   y[n, m, o] = B[m] + Σ over c, t of x[n, group of m, c, o stride - begin + t dilation] W[m, c, t]
+ * f32 as ops/conv_f32.h; f16 and bf16 compute in f32 and round once; f64 is one chain here. */
+#include <math.h>
+#include <string.h>
+
+#include "kernels/kernels.h"
+#include "ops/conv_f32.h"
+#include "ops/conv_shape.h"
+#include "ops/matmul.h"
+#include "tensor/convert.h"
+
+static hst_status infer(infer_context *c, hst_error *err) {
+    c->out[0].dtype = infer_in(c, 0)->dtype;
+    return conv_shape_infer(c, infer_in(c, 0), infer_in(c, 1), &c->out[0], err);
+}
+
+/* ---- f64 ---- */
+
+typedef struct job {
+    const conv_shape *s;
+    const double *x, *weight, *bias;
+    int64_t in, taps;
+} job;
+
+static double one(const job *j, const double *x, const double *weight, const int64_t *o) {
+    const window *w = &j->s->w;
+    double acc = 0;
+    for (int64_t c = 0; c < j->s->channels; c++, x += j->in) {
+        int64_t tap[WINDOW_RANK_MAX] = {0};
+        do {
+            int64_t from = 0;
+            bool inside = true;
+            for (int a = 0; a < w->rank; a++) {
+                const int64_t at = o[a] * w->stride[a] - w->begin[a] + tap[a] * w->dilation[a];
+                inside = inside && at >= 0 && at < w->in[a];
+                from = inside ? from * w->in[a] + at : 0;
+            }
+            acc = fma(inside ? x[from] : 0, *weight++, acc);
+        } while (window_next(w->rank, w->kernel, tap));
+    }
+    return acc;
+}
+
+static void plane(const void *arg, int64_t i, const double *none, double *y, double *scratch) {
+    (void)none, (void)scratch;
+    const job *j = arg;
+    const conv_shape *s = j->s;
+    const int64_t filter = i % s->dim[1], image = i / s->filters;
+    const double *x = j->x + image * s->channels * j->in, *weight = j->weight + filter * s->channels * j->taps;
+    int64_t o[WINDOW_RANK_MAX] = {0};
+    do {
+        const double acc = one(j, x, weight, o);
+        *y++ = j->bias ? acc + j->bias[filter] : acc;
+    } while (window_next(s->w.rank, s->w.out, o));
+}
+
+static hst_status run_f64(eval_context *c, const conv_shape *s, hst_tensor *y, hst_error *err) {
+    job j = {.s = s, .in = window_count(s->w.in, s->w.rank), .taps = window_count(s->w.kernel, s->w.rank)};
+    int64_t planes, inner;
+    HST_TRY(planes_f64(c, eval_in(c, 0), &j.x, err));
+    HST_TRY(planes_f64(c, eval_in(c, 1), &j.weight, err));
+    if (eval_in(c, 2)) HST_TRY(planes_f64(c, eval_in(c, 2), &j.bias, err));
+    planes_of(y, &planes, &inner);
+    return planes_run(c, NULL, 0, y, inner, planes, 0, (double)(j.taps * s->channels) * (double)inner, plane, &j, err);
+}
+
+/* ---- f32 ---- */
+
+/* state: NULL, or the weights in aligned f32 where they do not stand so in the model. */
+static hst_status run(const void *state, eval_context *c, hst_error *err) {
+    const hst_tensor *x, *weight, *bias = eval_in(c, 2);
+    hst_tensor *y;
+    conv_shape s;
+    HST_TRY(eval_need(c, 0, "X", &x, err));
+    HST_TRY(eval_need(c, 1, "W", &weight, err));
+    HST_TRY(planes_check(c->node, x, 3, "X", err));
+    if (weight->dtype != x->dtype || (bias && bias->dtype != x->dtype))
+        return node_error(c->node, err, HST_STATUS_BAD_SHAPE, "input %s, weights %s, bias %s", dtype_name(x->dtype),
+                          dtype_name(weight->dtype), bias ? dtype_name(bias->dtype) : "none");
+    HST_TRY(conv_shape_read(c->node, x, weight, bias, &s, err));
+    HST_TRY(eval_output(c, 0, x->dtype, s.rank, s.dim, &y, err));
+    if (x->dtype == HST_DTYPE_F64) return run_f64(c, &s, y, err);
+    conv_f32 p = {s.w, s.batch, s.groups, s.channels, s.filters, NULL, NULL, NULL, y->data};
+    HST_TRY(matmul_as_f32(c, x, &p.x, err));
+    p.weight = state;
+    if (!p.weight) HST_TRY(matmul_as_f32(c, weight, &p.weight, err));
+    if (bias) HST_TRY(matmul_as_f32(c, bias, &p.bias, err));
+    if (x->dtype == HST_DTYPE_F32) return conv_f32_run(c, &p, err);
+    void *memory;
+    HST_TRY(eval_scratch(c, (size_t)tensor_count(y) * sizeof(float), &memory, err));
+    p.y = memory;
+    HST_TRY(conv_f32_run(c, &p, err));
+    convert_from_f32(y->dtype, p.y, y->data, 0, tensor_count(y));
+    return HST_STATUS_OK;
+}
+
+static hst_status eval(eval_context *c, hst_error *err) {
+    return run(NULL, c, err);
+}
+
+/* The block begins with its size. */
+static void free_weights(void *state, const hst_allocator *a) {
+    if (state) memory_free(a, (char *)state - MEMORY_ALIGN, *(size_t *)(void *)((char *)state - MEMORY_ALIGN));
+}
+
+static hst_status bind(bind_context *c, hst_error *err) {
+    const hst_tensor *w = c->constant[1];
+    if (c->in[0].dtype == HST_DTYPE_F64) {
+        c->why = "f64";
+        return HST_STATUS_OK;
+    }
+    if (w && matmul_is_f32(w->dtype) && (w->dtype != HST_DTYPE_F32 || (uintptr_t)w->data % sizeof(float))) {
+        const int64_t n = tensor_count(w);
+        const size_t bytes = (size_t)n * sizeof(float) + MEMORY_ALIGN;
+        char *block = memory_alloc(c->allocator, bytes, MEMORY_ALIGN);
+        if (!block) return error_no_memory(err, bytes, "weights");
+        memcpy(block, &bytes, sizeof bytes);
+        c->state = block + MEMORY_ALIGN;
+        c->state_free = free_weights;
+        convert_to_f32(w->dtype, w->data, 0, c->state, n);
+    }
+    c->run = run;
+    c->kernel = kernels_get()->gemm_f32()->name;
+    return HST_STATUS_OK;
+}
+
+// clang-format off
+static const op_case cases[] = {
+    {"3x3 with padding", 0, "(f32[1,1,3,3]{0 1 2 3 4 5 6 7 8}, f32[1,1,3,3]{1 1 1 1 1 1 1 1 1}; pads=[1,1,1,1]) -> (f32[1,1,3,3]{8 15 12 21 36 27 20 33 24})", 0},
+    {"strides", 1, "(f32[1,1,3,4]{0 1 2 3 4 5 6 7 8 9 10 11}, f32[1,1,2,2]{1 0 0 1}, f32[1]{0.5}; strides=[1,2]) -> (f32[1,1,2,2]{5.5 9.5 13.5 17.5})", 0},
+    {"1-D, channels", 0, "(f32[1,2,3]{1 2 3 4 5 6}, f32[3,2,2]{1 0 0 1 1 1 1 1 0 1 1 0}) -> (f32[1,3,2]{6 8 12 16 6 8})", 0},
+    {"groups", 0, "(f32[1,2,2]{1 2 3 4}, f32[4,1,1]{1 2 3 4}, f32[4]{0 0 0 10}; group=2) -> (f32[1,4,2]{1 2 2 4 9 12 22 26})", 0},
+    {"dilations", 0, "(f32[1,1,5]{1 2 3 4 5}, f32[1,1,2]{1 10}; dilations=[3], pads=[1,0]) -> (f32[1,1,3]{30 41 52})", 0},
+    {"SAME_UPPER", 0, "(f32[1,1,4]{1 2 3 4}, f32[1,1,2]{1 10}; auto_pad=\"SAME_UPPER\") -> (f32[1,1,4]{21 32 43 4})", 0},
+    {"SAME_LOWER, stride", 0, "(f32[1,1,4]{1 2 3 4}, f32[1,1,3]{1 1 1}; auto_pad=\"SAME_LOWER\", strides=[2]) -> (f32[1,1,2]{3 9})", 0},
+    {"VALID", 0, "(f32[1,1,3]{1 2 3}, f32[1,1,2]{1 1}; auto_pad=\"VALID\", kernel_shape=[2]) -> (f32[1,1,2]{3 5})", 0},
+    {"3-D", 0, "(f32[1,1,2,2,2]{1 2 3 4 5 6 7 8}, f32[1,1,2,2,2]{1 1 1 1 1 1 1 1}) -> (f32[1,1,1,1,1]{36})", 0},
+    {"three filters, 3-D", 0, "(f32[1,1,1,1,2]{1 2}, f32[3,1,1,1,1]{1 2 3}) -> (f32[1,3,1,1,2]{1 2 2 4 3 6})", 0},
+    {"depthwise, stride and padding", 0, "(f32[1,2,4]{1 2 3 4 5 6 7 8}, f32[2,1,3]{1 10 100 1 1 1}; group=2, strides=[2], pads=[1,1]) -> (f32[1,2,2]{210 432 11 21})", 0},
+    {"f16", 0, "(f16[1,1,2]{1 2}, f16[1,1,1]{3}, f16[1]{1}) -> (f16[1,1,2]{4 7})", 0},
+    {"f64", 0, "(f64[1,2,2]{1 2 3 4}, f64[2,1,2]{1 1 1 1}, f64[2]{1 2}; group=2, pads=[1,0]) -> (f64[1,2,2]{2 4 5 9})", 0},
+    {"no images", 0, "(f32[0,1,2]{}, f32[1,1,1]{3}) -> (f32[0,1,2]{})", 0},
+    {0}};
+// clang-format on
+
+HST_OP(Conv) = {.name = "Conv",
+                .domain = "",
+                .since = 1,
+                .min_in = 2,
+                .max_in = 3,
+                .min_out = 1,
+                .max_out = 1,
+                .infer = infer,
+                .eval = eval,
+                .bind = bind,
+                .summary = "convolution over any number of axes",
+                HST_CASES(cases)};
