@@ -14,7 +14,9 @@
 enum {
     GROUP_BYTES = 192 * 1024, /* panels made at once */
     GROUP_MAX = 16,
-    PACK_TILES = 2, /* what making a panel costs, in tiles of the product */
+    UNITS_PER_WORKER = 4,
+    TILES_LEAST = 4,
+    SHARED_BYTES = 2 * 1024 * 1024, /* all panels at once, made once */
     MACS_PER_WORKER = 1 << 15
 };
 
@@ -23,7 +25,8 @@ typedef struct job {
     const gemm_f32_family *f;
     int64_t k, pixels, taps, in;  /* in: elements of an input plane */
     int64_t panels, group, block; /* of one image's one group; panels and rows at a time */
-    int row_parts;
+    int64_t row_parts;
+    bool shared;
     float *scratch;
     int64_t each;
 } job;
@@ -128,39 +131,33 @@ static void multiply(const job *j, int64_t image, int64_t row, int64_t row_end, 
     }
 }
 
+/* Part i of n of the filters, in whole tiles. */
+static void part_of_rows(const job *j, int64_t i, int64_t n, int64_t *begin, int64_t *end) {
+    const int64_t mr = j->f->mr, tiles = (j->p->filters + mr - 1) / mr;
+    *begin = i * tiles / n * mr;
+    *end = (i + 1) * tiles / n * mr;
+    if (*end > j->p->filters) *end = j->p->filters;
+}
+
+/* A unit is a group of panels of an image's group, and a part of its filters. Units make their panels themselves, or,
+ * where all panels have room in the cache, they are made first, once. */
 static void work(void *arg, const team_context *ctx) {
     const job *j = arg;
     const conv_f32 *p = j->p;
-    const int row_parts = ctx->workers % j->row_parts ? 1 : j->row_parts;
-    const team_context rows = {ctx->team, ctx->worker % row_parts, row_parts};
-    const team_context columns = {ctx->team, ctx->worker / row_parts, ctx->workers / row_parts};
-    float *b = j->scratch + ctx->worker * j->each;
-    int64_t row, row_end, at, at_end;
-    team_split(p->filters, j->f->mr, &rows, &row, &row_end);
-    team_split(p->batch * p->groups * j->panels, 1, &columns, &at, &at_end);
-    while (at < at_end && row < row_end) {
-        const int64_t image = at / j->panels, first = at % j->panels;
-        int64_t count = at_end - at < j->panels - first ? at_end - at : j->panels - first;
-        if (count > j->group) count = j->group;
-        unfold(j, p->x + image * p->channels * j->in, first, count, b);
+    const int64_t size = j->k * j->f->nr, images = p->batch * p->groups;
+    const int64_t groups = (j->panels + j->group - 1) / j->group, input = p->channels * j->in;
+    for (int64_t i; j->shared && (i = team_next(ctx, 0, images * j->panels)) >= 0;)
+        unfold(j, p->x + i / j->panels * input, i % j->panels, 1, j->scratch + i * size);
+    if (j->shared) team_barrier(ctx);
+    for (int64_t u; (u = team_next(ctx, 1, images * j->row_parts * groups)) >= 0;) {
+        const int64_t image = u / groups / j->row_parts, first = u % groups * j->panels / groups;
+        const int64_t count = (u % groups + 1) * j->panels / groups - first;
+        int64_t row, row_end;
+        float *b = j->shared ? j->scratch + (image * j->panels + first) * size : j->scratch + ctx->worker * j->each;
+        part_of_rows(j, u / groups % j->row_parts, j->row_parts, &row, &row_end);
+        if (!j->shared) unfold(j, p->x + image * input, first, count, b);
         multiply(j, image, row, row_end, first, count, b);
-        at += count;
     }
-}
-
-/* Into how many parts the filters are cut, the panels being cut into workers / that: the least work of the busiest. */
-static int split_rows(const job *j, int workers) {
-    const int64_t tiles = (j->p->filters + j->f->mr - 1) / j->f->mr, panels = j->p->batch * j->p->groups * j->panels;
-    int best = 1;
-    double least = 0;
-    for (int parts = 1; parts <= workers; parts++) {
-        if (workers % parts) continue;
-        const int others = workers / parts;
-        const double cost =
-            ((double)((tiles + parts - 1) / parts) + PACK_TILES) * (double)((panels + others - 1) / others);
-        if (parts == 1 || cost < least) best = parts, least = cost;
-    }
-    return best;
 }
 
 hst_status conv_f32_run(eval_context *c, const conv_f32 *p, hst_error *err) {
@@ -180,8 +177,16 @@ hst_status conv_f32_run(eval_context *c, const conv_f32 *p, hst_error *err) {
     const double macs = (double)j.k * (double)j.pixels * (double)p->filters * (double)(p->batch * p->groups);
     int workers = team_size(c->team);
     if (macs / MACS_PER_WORKER < workers) workers = macs < MACS_PER_WORKER ? 1 : (int)(macs / MACS_PER_WORKER);
-    j.row_parts = split_rows(&j, workers);
+    const int64_t all = p->batch * p->groups * j.panels, tiles = (p->filters + j.f->mr - 1) / j.f->mr;
+    const int64_t units = p->batch * p->groups * ((j.panels + j.group - 1) / j.group);
+    /* enough units that no worker waits long for another, as long as they have some tiles each */
+    j.row_parts = workers == 1 ? 1 : (UNITS_PER_WORKER * workers + units - 1) / units;
+    if (j.row_parts > tiles / TILES_LEAST) j.row_parts = tiles / TILES_LEAST;
+    if (j.row_parts < 1) j.row_parts = 1;
+    j.shared = j.row_parts > 1 && (double)all * (double)panel <= SHARED_BYTES;
+    if (!j.shared && j.row_parts > workers) j.row_parts = workers;
     j.each = j.group * j.k * j.f->nr + 16;
+    if (j.shared) j.each = all * j.k * j.f->nr / workers + 16;
     void *memory;
     size_t bytes;
     if (!size_mul((size_t)j.each, (size_t)workers * sizeof(float), &bytes))

@@ -96,7 +96,7 @@ typedef struct job {
     const double *x, *weight; /* f64 only */
     gemm_f32 g;               /* f32 only */
     float *scratch;
-    int64_t each;
+    int64_t each, parts;
 } job;
 
 static void plane(const void *arg, int64_t i, const double *columns, double *y, double *scratch) {
@@ -122,7 +122,8 @@ static void plane(const void *arg, int64_t i, const double *columns, double *y, 
 
 static void multiply(void *arg, const team_context *ctx) {
     const job *j = arg;
-    gemm_f32_part(&j->g, ctx->worker, ctx->workers, j->scratch + ctx->worker * j->each);
+    for (int64_t part; (part = team_next(ctx, 0, j->parts)) >= 0;)
+        gemm_f32_part(&j->g, part, j->parts, j->scratch + ctx->worker * j->each);
 }
 
 /* Columns of the planes [first, first + count) of y; transposed: the weights as [group][filters · taps, channels]. */
@@ -132,10 +133,10 @@ static void make_columns(eval_context *c, job *j, const float *x, const float *t
         const int64_t image = first / j->filters, filter = first % j->filters;
         const int64_t some = j->filters - filter < count ? j->filters - filter : count;
         const int64_t group = image % j->a.group;
-        j->g.m = some * j->taps;
-        j->g.a = transposed + (group * j->filters + filter) * j->taps * j->channels;
-        j->g.b.data = x + image * j->channels * j->in;
-        j->g.c = to;
+        j->g = gemm_f32_make(kernels_get()->gemm_f32(), some * j->taps, j->in, j->channels,
+                             transposed + (group * j->filters + filter) * j->taps * j->channels, to);
+        j->g.b = (gemm_f32_operand){x + image * j->channels * j->in, HST_DTYPE_F32, j->in, 1};
+        j->parts = gemm_f32_parts(&j->g, team_size(c->team));
         team_run(c->team, 0, multiply, j);
         to += some * j->taps * j->in;
         first += some;
