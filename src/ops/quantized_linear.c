@@ -9,7 +9,10 @@
 #include "base/checked.h"
 #include "ops/matmul.h"
 
-enum { MACS_PER_WORKER = 1 << 16 }; /* waking a worker costs about as much as this */
+enum {
+    MACS_PER_WORKER = 1 << 16, /* waking a worker costs about as much as this */
+    CHUNK = 4096               /* elements quantised at once */
+};
 
 /* ---- shapes ---- */
 
@@ -107,6 +110,7 @@ typedef struct job {
     gemm_s8 g;
     const float *x;
     gemm_s8_quantize_fn *quantize;
+    int64_t chunk, chunks, parts; /* rows quantised at once, how often; parts of the product */
 } job;
 
 static void quantize_rows(const job *j, int64_t begin, int64_t end) {
@@ -117,16 +121,10 @@ static void quantize_rows(const job *j, int64_t begin, int64_t end) {
 
 static void work(void *arg, const team_context *ctx) {
     const job *j = arg;
-    const gemm_s8_share share = gemm_s8_split(&j->g, ctx->worker, ctx->workers);
-    if (share.own_rows) {
-        quantize_rows(j, share.row, share.row_end);
-    } else {
-        int64_t begin, end;
-        team_split(j->g.m, 1, ctx, &begin, &end);
-        quantize_rows(j, begin, end);
-        team_barrier(ctx);
-    }
-    gemm_s8_part(&j->g, &share);
+    for (int64_t i; (i = team_next(ctx, 1, j->chunks)) >= 0;)
+        quantize_rows(j, i * j->chunk, (i + 1) * j->chunk < j->g.m ? (i + 1) * j->chunk : j->g.m);
+    team_barrier(ctx);
+    for (int64_t part; (part = team_next(ctx, 0, j->parts)) >= 0;) gemm_s8_part(&j->g, part);
 }
 
 static hst_status scratch_array(eval_context *c, int64_t count, size_t size, void *to, hst_error *err) {
@@ -148,6 +146,9 @@ static hst_status run_job(eval_context *c, job *j, hst_error *err) {
     HST_TRY(scratch_array(c, g->m, sizeof(int32_t), &g->zero, err));
     HST_TRY(scratch_array(c, g->m, sizeof(float), &g->scale, err));
     j->quantize = kernels_get()->gemm_s8_quantize;
+    j->chunk = (CHUNK + g->k - 1) / (g->k ? g->k : 1);
+    j->chunks = (g->m + j->chunk - 1) / j->chunk;
+    j->parts = gemm_s8_parts(g, workers);
     team_run(c->team, workers, work, j);
     return HST_STATUS_OK;
 }

@@ -115,11 +115,7 @@ static inline void check_family(const gemm_s8_family *f, const check_case *c) {
     if (c->bias) g.bias = bias.data;
     if (c->residual) g.residual = residual.data;
     if (c->activation) g.activate = check_square, g.function = UNARY_SQUARE, g.parameters = &half_one;
-    for (int i = 0; i < c->workers; i++) {
-        const gemm_s8_share s = gemm_s8_split(&g, i, c->workers);
-        assert_true(!s.own_rows || s.panel_end - s.panel == panels || s.row == s.row_end);
-        gemm_s8_part(&g, &s);
-    }
+    for (int64_t i = gemm_s8_parts(&g, c->workers); i > 0; i--) gemm_s8_part(&g, i - 1);
     for (int64_t r = 0; r < c->m; r++) {
         const float *row = (float *)y.data + r * ld;
         for (int64_t j = 0; j < c->n; j++) {

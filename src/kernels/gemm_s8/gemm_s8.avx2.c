@@ -6,7 +6,7 @@
 
 #include "kernels/kernels.h"
 
-enum { MR = 3, AHEAD = 1024 /* bytes of a panel to prefetch */ };
+enum { MR = 3 };
 
 static inline __m256i load(const void *p) {
     return _mm256_loadu_si256((const __m256i *)p);
@@ -69,6 +69,7 @@ static inline __attribute__((always_inline)) void tile(const gemm_s8_tile *t, co
     const uint8_t *a = t->a;
     const int8_t *b = t->panel + GEMM_S8_HEAD;
     const int64_t lda = t->lda;
+    uintptr_t ahead = t->ahead;
 #pragma GCC unroll 4
     for (int r = 0; r < rows; r++) sum[r][0] = sum[r][1] = _mm256_setzero_si256();
 #pragma GCC unroll 1
@@ -77,10 +78,10 @@ static inline __attribute__((always_inline)) void tile(const gemm_s8_tile *t, co
 #pragma GCC unroll 4
         for (int r = 0; r < rows; r++) x[r][0] = load(b), x[r][1] = load(b + 32);
         b += 64;
+        for (int64_t i = t->ahead_lines; i > 0; i--, ahead += 64) _mm_prefetch((const char *)ahead, _MM_HINT_T1);
 #pragma GCC unroll 8
         for (int step = 0; step < GEMM_S8_STEPS; step++, a += 4, b += 64) {
             const __m256i b0 = load(b), b1 = load(b + 32);
-            _mm_prefetch((const char *)b + AHEAD, _MM_HINT_T0);
 #pragma GCC unroll 4
             for (int r = 0; r < rows; r++) {
                 const __m256i v = broadcast_step(a + r * lda);
@@ -109,7 +110,7 @@ static void tile_3x16(const gemm_s8_tile *t) {
 }
 
 static const gemm_s8_family family = {
-    .name = "gemm_s8_3x16__avx2", .mr = MR, .tile = {0, tile_1x16, tile_2x16, tile_3x16}};
+    .name = "gemm_s8_3x16__avx2", .mr = MR, .panels = 1, .tile = {0, tile_1x16, tile_2x16, tile_3x16}};
 
 static const gemm_s8_family *get(void) {
     return &family;

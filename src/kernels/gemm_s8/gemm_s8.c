@@ -1,7 +1,7 @@
 /* 8-bit linear layer: quantised and packed weights, blocking, and the split over threads. The tiles are the families'.
  *
- * A worker owns a rectangle of rows × panels. Rows go in blocks that stay in its cache while all its panels pass by;
- * what follows a product (activation, residual after it) is done on groups of panels while they are warm. */
+ * A part is a rectangle of rows × panels, its rows so few that they stay in a cache while its panels pass by; what
+ * follows a product (activation, residual after it) is done on groups of panels while they are warm. */
 #include "kernels/gemm_s8/gemm_s8.h"
 
 #include <string.h>
@@ -9,7 +9,11 @@
 #include "base/cpu.h"
 
 enum {
-    GROUP = 16, /* panels between two passes of the activation */
+    GROUP = 16,           /* panels between two passes of the activation; even */
+    PART_MACS = 1 << 18,  /* of the least part that is worth taking */
+    PARTS_MOST = 32,      /* a worker */
+    ROWS_OF_READING = 16, /* so many rows take as long as reading the weights */
+    AHEAD = 1152,         /* bytes that a lone tile fetches before it reads them */
     ROWS_MIN = 24,
     ROWS_MAX = 96
 };
@@ -141,38 +145,12 @@ double gemm_s8_pack(const float *w, int64_t row, int64_t column, int64_t k, int6
 
 /* ---- the driver ---- */
 
-static void divide(int64_t n, int64_t parts, int64_t part, int64_t *begin, int64_t *end) {
-    const int64_t each = n / parts, more = n % parts;
-    *begin = part * each + (part < more ? part : more);
-    *end = *begin + each + (part < more);
+static int64_t ceil_div(int64_t a, int64_t b) {
+    return (a + b - 1) / b;
 }
 
-/* How many parts the rows are cut into (the panels into workers / that): the least work of the busiest worker, then the
- * least data read. */
-static int row_parts(const gemm_s8 *g, int workers) {
-    const int64_t rows = (g->m + g->family->mr - 1) / g->family->mr, columns = gemm_s8_panels(g->n);
-    int best = 1;
-    double least = 0;
-    for (int parts = 1; parts <= workers; parts++) {
-        if (workers % parts) continue;
-        const double r = (double)((rows + parts - 1) / parts),
-                     c = (double)((columns + workers / parts - 1) / (workers / parts));
-        const double cost = r * c + (r * g->family->mr + c * GEMM_S8_NR) / 64;
-        if (parts == 1 || cost < least) best = parts, least = cost;
-    }
-    return best;
-}
-
-gemm_s8_share gemm_s8_split(const gemm_s8 *g, int worker, int workers) {
-    const int by_rows = row_parts(g, workers), by_panels = workers / by_rows;
-    gemm_s8_share s = {.own_rows = by_panels == 1};
-    if (worker >= by_rows * by_panels) return s;
-    divide((g->m + g->family->mr - 1) / g->family->mr, by_rows, worker % by_rows, &s.row, &s.row_end);
-    divide(gemm_s8_panels(g->n), by_panels, worker / by_rows, &s.panel, &s.panel_end);
-    s.row *= g->family->mr;
-    s.row_end = s.row_end * g->family->mr < g->m ? s.row_end * g->family->mr : g->m;
-    if (s.row > s.row_end) s.row = s.row_end;
-    return s;
+static int64_t least(int64_t a, int64_t b) {
+    return a < b ? a : b;
 }
 
 /* Rows that stay in the second level cache beside a panel. */
@@ -184,19 +162,43 @@ static int64_t block_rows(const gemm_s8 *g) {
     return rows / g->family->mr * g->family->mr;
 }
 
-/* Rows [row, row + rows) against one panel. */
-static void panel_by_tiles(const gemm_s8 *g, int64_t panel, int64_t row, int64_t rows) {
+int64_t gemm_s8_parts(gemm_s8 *g, int workers) {
+    const int64_t panels = gemm_s8_panels(g->n), unit = g->family->panels, mr = g->family->mr;
+    if (g->m <= 0 || g->n <= 0) return 0;
+    int64_t rows = ceil_div(g->m, block_rows(g)), columns = 1;
+    if (workers > 1) {
+        const double m = g->m < ROWS_OF_READING ? ROWS_OF_READING : (double)g->m;
+        const double worth = m * (double)g->k * GEMM_S8_NR * (double)panels / PART_MACS,
+                     bound = (double)PARTS_MOST * workers;
+        const int64_t most = worth < workers ? workers : worth < bound ? (int64_t)worth : (int64_t)bound;
+        /* Cutting rows means reading panels again: only where there are too few of them. */
+        const int64_t few = least(most, 2 * workers);
+        if (rows * panels < few) rows = least(ceil_div(few, panels), ceil_div(g->m, mr));
+        columns = least(ceil_div(most, rows), panels);
+    }
+    g->part_rows = ceil_div(ceil_div(g->m, rows), mr) * mr;
+    g->part_panels = ceil_div(ceil_div(panels, columns), unit) * unit;
+    return ceil_div(g->m, g->part_rows) * ceil_div(panels, g->part_panels);
+}
+
+/* Rows [row, row + rows) against the family's count of panels from `panel` on. */
+static void panels_by_tiles(const gemm_s8 *g, int64_t panel, int64_t row, int64_t rows) {
     const int64_t column = panel * GEMM_S8_NR, lda = gemm_s8_blocks(g->k) * GEMM_S8_K, mr = g->family->mr;
-    const int64_t tiles = (rows + mr - 1) / mr, each = rows / tiles, more = rows % tiles;
+    const int64_t tiles = ceil_div(rows, mr), each = rows / tiles, more = rows % tiles;
+    const int64_t width = g->family->panels * GEMM_S8_NR, bytes = g->family->panels * gemm_s8_panel_bytes(g->k);
     const bool add = g->residual && !g->activate;
     gemm_s8_tile t = {.blocks = gemm_s8_blocks(g->k),
                       .lda = lda,
                       .panel = g->packed + panel * gemm_s8_panel_bytes(g->k),
-                      .n = g->n - column < GEMM_S8_NR ? g->n - column : GEMM_S8_NR,
+                      .stride = gemm_s8_panel_bytes(g->k),
+                      .n = least(g->n - column, width),
                       .w_scale = g->w_scale + column,
                       .bias = g->bias ? g->bias + column : NULL,
                       .ldc = g->ldc,
-                      .ldr = g->ldr};
+                      .ldr = g->ldr,
+                      .ahead_lines = ceil_div(g->family->panels * GEMM_S8_BLOCK / 64, tiles)};
+    /* Each tile fetches its share of the next panels; where there is but one, what it will read itself soon. */
+    const int64_t share = ceil_div(bytes, tiles), first = tiles > 1 ? bytes : AHEAD;
     for (int64_t i = 0; i < tiles; i++) {
         const int64_t height = each + (i < more);
         t.a = g->a + row * lda;
@@ -204,6 +206,7 @@ static void panel_by_tiles(const gemm_s8 *g, int64_t panel, int64_t row, int64_t
         t.scale = g->scale + row;
         t.c = g->c + row * g->ldc + column;
         t.residual = add ? g->residual + row * g->ldr + column : NULL;
+        t.ahead = (uintptr_t)t.panel + (uintptr_t)(first + i * share);
         g->family->tile[height](&t);
         row += height;
     }
@@ -218,15 +221,13 @@ static void activate(const gemm_s8 *g, int64_t row, int64_t rows, int64_t column
     }
 }
 
-void gemm_s8_part(const gemm_s8 *g, const gemm_s8_share *s) {
-    const int64_t block = block_rows(g);
-    for (int64_t row = s->row; row < s->row_end; row += block) {
-        const int64_t rows = s->row_end - row < block ? s->row_end - row : block;
-        for (int64_t p = s->panel; p < s->panel_end; p += GROUP) {
-            const int64_t end = s->panel_end - p < GROUP ? s->panel_end : p + GROUP;
-            for (int64_t i = p; i < end; i++) panel_by_tiles(g, i, row, rows);
-            const int64_t last = end * GEMM_S8_NR < g->n ? end * GEMM_S8_NR : g->n;
-            if (g->activate) activate(g, row, rows, p * GEMM_S8_NR, last);
-        }
+void gemm_s8_part(const gemm_s8 *g, int64_t part) {
+    const int64_t panels = gemm_s8_panels(g->n), columns = ceil_div(panels, g->part_panels);
+    const int64_t row = part / columns * g->part_rows, rows = least(g->m - row, g->part_rows);
+    const int64_t panel = part % columns * g->part_panels, panel_end = least(panel + g->part_panels, panels);
+    for (int64_t p = panel; p < panel_end; p += GROUP) {
+        const int64_t end = least(p + GROUP, panel_end);
+        for (int64_t i = p; i < end; i += g->family->panels) panels_by_tiles(g, i, row, rows);
+        if (g->activate) activate(g, row, rows, p * GEMM_S8_NR, least(end * GEMM_S8_NR, g->n));
     }
 }

@@ -52,20 +52,26 @@ typedef struct gemm_s8_tile {
     const int32_t *zero; /* [rows] */
     const float *scale;  /* [rows] */
     const int8_t *panel; /* 64-byte aligned is best, any is right */
-    int64_t n;           /* columns that exist, 1 … 16: nothing beyond them is touched */
+    int64_t stride;      /* bytes from one panel to the next */
+    int64_t n;           /* columns that exist, 1 … 16 · panels: nothing beyond them is touched */
     const float *w_scale;
     const float *bias; /* [n] or NULL */
     float *c;          /* [rows, n], leading dimension ldc */
     int64_t ldc;
     const float *residual; /* [rows, n] or NULL; may be c itself */
     int64_t ldr;
+    /* What comes next, fetched into the second level cache meanwhile, so many lines of 64 bytes a block. Only a hint:
+     * the address may lie beyond the weights. */
+    uintptr_t ahead;
+    int64_t ahead_lines;
 } gemm_s8_tile;
 
 typedef void (*gemm_s8_tile_fn)(const gemm_s8_tile *t);
 
 typedef struct gemm_s8_family {
     const char *name;
-    int mr; /* rows of the largest tile */
+    int mr;     /* rows of the largest tile */
+    int panels; /* that a tile covers: 1 or 2 */
     gemm_s8_tile_fn tile[GEMM_S8_ROWS_MAX + 1];
 } gemm_s8_family;
 
@@ -131,15 +137,11 @@ typedef struct gemm_s8 {
     const float *parameters;
     const float *residual; /* [m, n] or NULL */
     int64_t ldr;
+    int64_t part_rows, part_panels; /* gemm_s8_parts's */
 } gemm_s8;
 
-/* The rectangle of rows × panels that is `worker`'s of `workers`; they are disjoint. Where all workers have all panels,
- * *own_rows is set: who quantises its rows need not wait for others. */
-typedef struct gemm_s8_share {
-    int64_t row, row_end, panel, panel_end;
-    bool own_rows;
-} gemm_s8_share;
-gemm_s8_share gemm_s8_split(const gemm_s8 *g, int worker, int workers);
-void gemm_s8_part(const gemm_s8 *g, const gemm_s8_share *s);
+/* Cuts the product into disjoint parts of some 10 us, to be done in any order by whoever is free; how many. */
+int64_t gemm_s8_parts(gemm_s8 *g, int workers);
+void gemm_s8_part(const gemm_s8 *g, int64_t part);
 
 #endif

@@ -37,7 +37,8 @@ static void tile_4(const gemm_s8_tile *t) {
     tile_rows(t, 4);
 }
 
-static const gemm_s8_family family = {.name = "gemm_s8__ref", .mr = MR, .tile = {0, tile_1, tile_2, tile_3, tile_4}};
+static const gemm_s8_family family = {
+    .name = "gemm_s8__ref", .mr = MR, .panels = 1, .tile = {0, tile_1, tile_2, tile_3, tile_4}};
 
 static const gemm_s8_family *get(void) {
     return &family;
