@@ -13,25 +13,25 @@
 #include "guarded.h"
 #include "kernels/gemm_s8/gemm_s8.h"
 
-typedef enum check_weights { CHECK_RANDOM, CHECK_EQUAL, CHECK_OUTLIERS, CHECK_WEIGHTS } check_weights;
+typedef enum s8_weights { S8_RANDOM, S8_EQUAL, S8_OUTLIERS, S8_WEIGHTS } s8_weights;
 
-typedef struct check_case {
+typedef struct s8_case {
     int64_t m, n, k;
     int64_t pad; /* leading dimension beyond the row */
-    check_weights weights;
+    s8_weights weights;
     bool extreme; /* activations drive every lane to its bound */
     bool bias, activation, residual;
     int workers;
-} check_case;
+} s8_case;
 
 /* Stands for the elementwise kernel. */
-static inline void check_square(unary f, const float *p, int64_t n, const float *x, float *y) {
+static inline void s8_square(unary f, const float *p, int64_t n, const float *x, float *y) {
     assert_int_equal(f, UNARY_SQUARE);
     for (int64_t i = 0; i < n; i++) y[i] = x[i] * x[i] - p[0];
 }
 
 /* What the header promises of packed weights. */
-static inline void check_packed(const int8_t *packed, int64_t k, int64_t n) {
+static inline void s8_check_packed(const int8_t *packed, int64_t k, int64_t n) {
     const int64_t blocks = gemm_s8_blocks(k), columns = gemm_s8_panels(n) * GEMM_S8_NR;
     for (int64_t j = 0; j < columns; j++) {
         const int8_t *panel = packed + j / GEMM_S8_NR * gemm_s8_panel_bytes(k);
@@ -57,18 +57,18 @@ static inline void check_packed(const int8_t *packed, int64_t k, int64_t n) {
     }
 }
 
-static inline void check_fill(const check_case *c, float *w, uint64_t *seed) {
+static inline void s8_fill(const s8_case *c, float *w, uint64_t *seed) {
     for (int64_t i = 0; i < c->k; i++)
         for (int64_t j = 0; j < c->n; j++) {
             float x = guarded_float(seed);
-            if (c->weights == CHECK_EQUAL) x = j & 1 ? -0.75f : 0.75f;
-            if (c->weights == CHECK_OUTLIERS && guarded_random(seed) % 64 == 0) x *= 100;
+            if (c->weights == S8_EQUAL) x = j & 1 ? -0.75f : 0.75f;
+            if (c->weights == S8_OUTLIERS && guarded_random(seed) % 64 == 0) x *= 100;
             if (c->n > 3 && j == 2) x = 0;
             w[i * c->n + j] = x;
         }
 }
 
-static inline float check_element(const check_case *c, const gemm_s8 *g, int64_t r, int64_t j) {
+static inline float s8_element(const s8_case *c, const gemm_s8 *g, int64_t r, int64_t j) {
     const int64_t blocks = gemm_s8_blocks(c->k);
     int64_t sum = 0;
     for (int64_t k = 0; k < c->k; k++)
@@ -80,7 +80,7 @@ static inline float check_element(const check_case *c, const gemm_s8 *g, int64_t
     return y;
 }
 
-static inline void check_family(const gemm_s8_family *f, const check_case *c) {
+static inline void s8_check(const gemm_s8_family *f, const s8_case *c) {
     uint64_t seed = (uint64_t)(c->m * 1000003 + c->n * 1009 + c->k);
     const int64_t ld = c->n + c->pad, panels = gemm_s8_panels(c->n), width = gemm_s8_blocks(c->k) * GEMM_S8_K;
     float *w = malloc((size_t)(c->k * c->n) * 4 + 4), *scales = malloc((size_t)panels * 64 + 4);
@@ -90,13 +90,13 @@ static inline void check_family(const gemm_s8_family *f, const check_case *c) {
     guarded y = guarded_new((size_t)(c->m && c->n ? (c->m - 1) * ld + c->n : 0) * 4);
     guarded bias = guarded_floats((size_t)c->n, &seed), residual = guarded_floats((size_t)(c->m * c->n), &seed);
     double norm;
-    check_fill(c, w, &seed);
+    s8_fill(c, w, &seed);
     const int64_t half = panels / 2; /* in two parts, as two workers would */
     const double lost = gemm_s8_pack(w, c->n, 1, c->k, c->n, 0, half, packed.data, scales, &norm);
     assert_true(lost >= 0 && norm >= 0);
     gemm_s8_pack(w, c->n, 1, c->k, c->n, half, panels, (int8_t *)packed.data + half * gemm_s8_panel_bytes(c->k),
                  scales + half * GEMM_S8_NR, &norm);
-    check_packed(packed.data, c->k, c->n);
+    s8_check_packed(packed.data, c->k, c->n);
     memcpy(w_scale.data, scales, (size_t)c->n * 4);
     for (int64_t r = 0; r < c->m; r++) {
         ((int32_t *)zero.data)[r] = 1 + (int32_t)(guarded_random(&seed) % 127);
@@ -114,12 +114,12 @@ static inline void check_family(const gemm_s8_family *f, const check_case *c) {
     g.packed = packed.data, g.w_scale = w_scale.data, g.c = y.data, g.ldc = ld, g.ldr = c->n;
     if (c->bias) g.bias = bias.data;
     if (c->residual) g.residual = residual.data;
-    if (c->activation) g.activate = check_square, g.function = UNARY_SQUARE, g.parameters = &half_one;
+    if (c->activation) g.activate = s8_square, g.function = UNARY_SQUARE, g.parameters = &half_one;
     for (int64_t i = gemm_s8_parts(&g, c->workers); i > 0; i--) gemm_s8_part(&g, i - 1);
     for (int64_t r = 0; r < c->m; r++) {
         const float *row = (float *)y.data + r * ld;
         for (int64_t j = 0; j < c->n; j++) {
-            const float want = check_element(c, &g, r, j);
+            const float want = s8_element(c, &g, r, j);
             if (memcmp(&want, &row[j], 4))
                 fail_msg("%s: m %lld n %lld k %lld workers %d weights %d: [%lld,%lld] is %a, want %a", f->name,
                          (long long)c->m, (long long)c->n, (long long)c->k, c->workers, c->weights, (long long)r,
@@ -135,42 +135,42 @@ static inline void check_family(const gemm_s8_family *f, const check_case *c) {
 }
 
 /* Every size that a tile, a panel or a block could mishandle. */
-static inline void check_family_s8(const gemm_s8_family *f, bool large) {
+static inline void s8_check_family(const gemm_s8_family *f, bool large) {
     for (int64_t m = 0; m <= f->mr + 2; m++) /* every tile, every tail of a panel */
         for (int64_t n = 1; n <= GEMM_S8_NR + 1; n++)
-            check_family(f, &(check_case){.m = m,
-                                          .n = n,
-                                          .k = (m * 31 + n * 5) % 100,
-                                          .pad = n % 3,
-                                          .bias = n & 1,
-                                          .residual = m & 1,
-                                          .extreme = n & 2,
-                                          .workers = 1,
-                                          .weights = (check_weights)((m + n) % CHECK_WEIGHTS)});
+            s8_check(f, &(s8_case){.m = m,
+                                   .n = n,
+                                   .k = (m * 31 + n * 5) % 100,
+                                   .pad = n % 3,
+                                   .bias = n & 1,
+                                   .residual = m & 1,
+                                   .extreme = n & 2,
+                                   .workers = 1,
+                                   .weights = (s8_weights)((m + n) % S8_WEIGHTS)});
     const int64_t sizes[] = {1, 2, 3, 15, 31, 32, 33, 64, 65, 130};
     uint64_t seed = 1;
     for (int i = 0; i < (large ? 300 : 60); i++) {
-        check_case c = {.workers = 1 + (int)(guarded_random(&seed) % 6)};
+        s8_case c = {.workers = 1 + (int)(guarded_random(&seed) % 6)};
         c.m = sizes[guarded_random(&seed) % 10], c.n = sizes[guarded_random(&seed) % 10];
         c.k = sizes[guarded_random(&seed) % 10], c.pad = guarded_random(&seed) % 3;
-        c.weights = (check_weights)(guarded_random(&seed) % CHECK_WEIGHTS), c.extreme = guarded_random(&seed) & 1;
+        c.weights = (s8_weights)(guarded_random(&seed) % S8_WEIGHTS), c.extreme = guarded_random(&seed) & 1;
         c.bias = guarded_random(&seed) & 1, c.activation = guarded_random(&seed) & 1;
         c.residual = guarded_random(&seed) & 1;
-        check_family(f, &c);
+        s8_check(f, &c);
     }
     for (int i = 0; large && i < 3; i++)
-        check_family(f, &(check_case){.m = 103,
-                                      .n = 301,
-                                      .k = 1031,
-                                      .workers = i + 1,
-                                      .activation = i == 0,
-                                      .bias = true,
-                                      .weights = (check_weights)i,
-                                      .extreme = i == 1});
+        s8_check(f, &(s8_case){.m = 103,
+                               .n = 301,
+                               .k = 1031,
+                               .workers = i + 1,
+                               .activation = i == 0,
+                               .bias = true,
+                               .weights = (s8_weights)i,
+                               .extreme = i == 1});
 }
 
 /* A quantiser of rows against the contract's own words. */
-static inline void check_quantize(gemm_s8_quantize_fn *quantize) {
+static inline void s8_check_quantize(gemm_s8_quantize_fn *quantize) {
     const float odd[] = {0, -0.0f, 1e-38f, 3e38f, -3e38f, INFINITY, -INFINITY, NAN};
     uint64_t seed = 3;
     for (int64_t k = 0; k < 100; k++)

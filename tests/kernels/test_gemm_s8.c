@@ -10,7 +10,7 @@ static void families(void **state) {
         if (k->slot != offsetof(kernels, gemm_s8) || !cpu_has(k->isa)) continue;
         const gemm_s8_family *f = ((gemm_s8_fn)k->fn)();
         assert_string_equal(f->name, k->name);
-        check_family_s8(f, k->isa != CPU_SCALAR);
+        s8_check_family(f, k->isa != CPU_SCALAR);
         seen++;
     }
     assert_true(seen > 0);
@@ -22,7 +22,7 @@ static void quantisers(void **state) {
     for (int i = 0; i < kernel_list_count; i++) {
         const kernel *k = kernel_list[i];
         if (k->slot != offsetof(kernels, gemm_s8_quantize) || !cpu_has(k->isa)) continue;
-        check_quantize((gemm_s8_quantize_fn *)k->fn);
+        s8_check_quantize((gemm_s8_quantize_fn *)k->fn);
         seen++;
     }
     assert_true(seen > 0);

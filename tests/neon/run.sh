@@ -17,7 +17,14 @@ for file in "$source"/src/kernels/*/*.c "$source"/src/kernels/kernels.c; do
         $cc $flags -DHST_VEC_ISA_neon=1 -c "$file" -o "$base.o"
         names="$names $(sed -n 's/^HST_VEC_KERNEL(\([a-z0-9_]*\)).*/\1__neon/p' "$file")"
         ;;
-    *.avx2 | *.avx512 | *.avxvnni | *.avx512vnni | *.dotprod | *.i8mm | *.sve) ;;
+    *.avx2 | *.avx512 | *.avxvnni | *.avx512vnni | *.sve) ;;
+    *.dotprod | *.i8mm)
+        extensions=dotprod
+        [ "${base##*.}" = i8mm ] && extensions=dotprod+i8mm
+        # shellcheck disable=SC2086
+        $cc $flags -march=armv8.2-a+$extensions -c "$file" -o "$base.o"
+        names="$names $(sed -n 's/^HST_KERNEL(\([a-z0-9_]*\)).*/\1/p' "$file")"
+        ;;
     *)
         # shellcheck disable=SC2086
         $cc $flags -c "$file" -o "$base.o"
@@ -40,4 +47,4 @@ for file in list.c "$source"/src/tensor/*.c "$source"/src/base/cpu.c "$source"/s
         -o "own_$(basename "$file" .c).o"
 done
 $cc -static ./*.o -o check -lm -lpthread
-qemu-aarch64 ./check
+qemu-aarch64 -cpu max ./check

@@ -1,65 +1,15 @@
 /* 8-bit linear layer for AVX2 without dot products: tiles of up to 3×16. A block of 8 steps is kept in s16 lanes
  * (vpmaddubsw, vpaddw), then widened (vpmaddwd with ones). 3 rows: 6 accumulators of each width, 2 of B, a broadcast.
  */
-#include <immintrin.h>
-#include <string.h>
-
+#include "kernels/gemm_s8/avx2_finish.h"
 #include "kernels/kernels.h"
 
 enum { MR = 3 };
-
-static inline __m256i load(const void *p) {
-    return _mm256_loadu_si256((const __m256i *)p);
-}
 
 /* Keeps the order of additions as written: compilers reassociate integers, run out of registers and spill. */
 static inline __m256i pin(__m256i x) {
     __asm__("" : "+x"(x));
     return x;
-}
-
-static inline __m256i broadcast_step(const uint8_t *a) {
-    int32_t four;
-    memcpy(&four, a, 4);
-    return _mm256_set1_epi32(four);
-}
-
-static inline __m256i tail_mask(int64_t n) { /* lanes below n, n <= 16 or negative */
-    const __m256i lane = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
-    return _mm256_cmpgt_epi32(_mm256_set1_epi32((int)n), lane);
-}
-
-/* Row r of the tile: sums of its 16 columns become its results. */
-static inline __attribute__((always_inline)) void finish(const gemm_s8_tile *t, const int r, __m256i s0, __m256i s1) {
-    const __m256i zero = _mm256_set1_epi32(t->zero[r] - 64);
-    s0 = _mm256_sub_epi32(s0, _mm256_mullo_epi32(zero, load(t->panel)));
-    s1 = _mm256_sub_epi32(s1, _mm256_mullo_epi32(zero, load(t->panel + 32)));
-    const __m256 scale = _mm256_set1_ps(t->scale[r]);
-    __m256 x0 = _mm256_cvtepi32_ps(s0), x1 = _mm256_cvtepi32_ps(s1);
-    float *c = t->c + r * t->ldc;
-    const float *residual = t->residual ? t->residual + r * t->ldr : NULL;
-    if (t->n >= GEMM_S8_NR) {
-        x0 = _mm256_mul_ps(x0, _mm256_mul_ps(scale, _mm256_loadu_ps(t->w_scale)));
-        x1 = _mm256_mul_ps(x1, _mm256_mul_ps(scale, _mm256_loadu_ps(t->w_scale + 8)));
-        if (t->bias)
-            x0 = _mm256_add_ps(x0, _mm256_loadu_ps(t->bias)), x1 = _mm256_add_ps(x1, _mm256_loadu_ps(t->bias + 8));
-        if (residual)
-            x0 = _mm256_add_ps(x0, _mm256_loadu_ps(residual)), x1 = _mm256_add_ps(x1, _mm256_loadu_ps(residual + 8));
-        _mm256_storeu_ps(c, x0);
-        _mm256_storeu_ps(c + 8, x1);
-        return;
-    }
-    const __m256i m0 = tail_mask(t->n), m1 = tail_mask(t->n - 8);
-    x0 = _mm256_mul_ps(x0, _mm256_mul_ps(scale, _mm256_maskload_ps(t->w_scale, m0)));
-    x1 = _mm256_mul_ps(x1, _mm256_mul_ps(scale, _mm256_maskload_ps(t->w_scale + 8, m1)));
-    if (t->bias)
-        x0 = _mm256_add_ps(x0, _mm256_maskload_ps(t->bias, m0)),
-        x1 = _mm256_add_ps(x1, _mm256_maskload_ps(t->bias + 8, m1));
-    if (residual)
-        x0 = _mm256_add_ps(x0, _mm256_maskload_ps(residual, m0)),
-        x1 = _mm256_add_ps(x1, _mm256_maskload_ps(residual + 8, m1));
-    _mm256_maskstore_ps(c, m0, x0);
-    _mm256_maskstore_ps(c + 8, m1, x1);
 }
 
 /* rows is a constant after inlining: the loops over it unroll and the accumulators live in registers. */
@@ -78,7 +28,12 @@ static inline __attribute__((always_inline)) void tile(const gemm_s8_tile *t, co
 #pragma GCC unroll 4
         for (int r = 0; r < rows; r++) x[r][0] = load(b), x[r][1] = load(b + 32);
         b += 64;
-        for (int64_t i = t->ahead_lines; i > 0; i--, ahead += 64) _mm_prefetch((const char *)ahead, _MM_HINT_T1);
+        for (int64_t i = t->ahead_lines; i > 0; i--, ahead += 64) {
+            if (rows == 1) /* always alone: this is what it reads itself soon */
+                _mm_prefetch((const char *)ahead, _MM_HINT_T0);
+            else
+                _mm_prefetch((const char *)ahead, _MM_HINT_T1);
+        }
 #pragma GCC unroll 8
         for (int step = 0; step < GEMM_S8_STEPS; step++, a += 4, b += 64) {
             const __m256i b0 = load(b), b1 = load(b + 32);
@@ -96,7 +51,7 @@ static inline __attribute__((always_inline)) void tile(const gemm_s8_tile *t, co
         }
     }
 #pragma GCC unroll 4
-    for (int r = 0; r < rows; r++) finish(t, r, sum[r][0], sum[r][1]);
+    for (int r = 0; r < rows; r++) finish(t, r, sum[r][0], sum[r][1], 64);
 }
 
 static void tile_1x16(const gemm_s8_tile *t) {

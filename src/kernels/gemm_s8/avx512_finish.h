@@ -1,0 +1,76 @@
+/* What the AVX-512 versions of the 8-bit linear layer share: from sums of a row of two panels to its results.
+ * HST_EMULATED: compiled through an emulation that has no masked accesses. */
+#ifndef KERNELS_GEMM_S8_AVX512_FINISH_H
+#define KERNELS_GEMM_S8_AVX512_FINISH_H
+
+#include <immintrin.h>
+#include <string.h>
+
+#include "kernels/gemm_s8/gemm_s8.h"
+
+static inline __attribute__((always_inline)) __mmask16 first_columns(int64_t n) {
+    return (__mmask16)(n >= 16 ? 0xffff : n <= 0 ? 0 : (1 << n) - 1);
+}
+
+#ifdef HST_EMULATED
+static inline __attribute__((always_inline)) __m512 load_some(const float *from, __mmask16 m) {
+    float x[16] = {0};
+    for (int i = 0; i < 16; i++)
+        if (m >> i & 1) x[i] = from[i];
+    return _mm512_loadu_ps(x);
+}
+static inline __attribute__((always_inline)) void store_some(float *to, __mmask16 m, __m512 v) {
+    float x[16];
+    _mm512_storeu_ps(x, v);
+    for (int i = 0; i < 16; i++)
+        if (m >> i & 1) to[i] = x[i];
+}
+static inline __attribute__((always_inline)) __m512 floats_of(__m512i v) {
+    int32_t x[16];
+    float y[16];
+    _mm512_storeu_si512(x, v);
+    for (int i = 0; i < 16; i++) y[i] = (float)x[i];
+    return _mm512_loadu_ps(y);
+}
+#else
+static inline __attribute__((always_inline)) __m512 floats_of(__m512i v) {
+    return _mm512_cvtepi32_ps(v);
+}
+static inline __attribute__((always_inline)) __m512 load_some(const float *from, __mmask16 m) {
+    return _mm512_maskz_loadu_ps(m, from);
+}
+static inline __attribute__((always_inline)) void store_some(float *to, __mmask16 m, __m512 v) {
+    _mm512_mask_storeu_ps(to, m, v);
+}
+#endif
+
+static inline __attribute__((always_inline)) __m512i load_step(const int8_t *p) {
+    return _mm512_loadu_si512((const void *)p);
+}
+static inline __attribute__((always_inline)) __m512i broadcast_step(const uint8_t *a) {
+    int32_t four;
+    memcpy(&four, a, 4);
+    return _mm512_set1_epi32(four);
+}
+/* The second panel of a tile, or the first once more where there is none: its sums are dropped. */
+static inline __attribute__((always_inline)) const int8_t *second_panel(const gemm_s8_tile *t) {
+    return t->n > GEMM_S8_NR ? t->panel + t->stride : t->panel;
+}
+
+/* Row r: the sums Σ (q - zero_of_sums) w of panel p become its results. */
+static inline __attribute__((always_inline)) void finish_panel(const gemm_s8_tile *t, int r, int p, __m512i sum,
+                                                               int zero_of_sums) {
+    const int8_t *panel = p ? second_panel(t) : t->panel;
+    const __mmask16 m = first_columns(t->n - (int64_t)p * GEMM_S8_NR);
+    const __m512i zero = _mm512_set1_epi32(t->zero[r] - zero_of_sums);
+    const int64_t at = (int64_t)p * GEMM_S8_NR;
+    if (!m) return;
+    sum = _mm512_sub_epi32(sum, _mm512_mullo_epi32(zero, load_step(panel)));
+    const __m512 scale = _mm512_mul_ps(_mm512_set1_ps(t->scale[r]), load_some(t->w_scale + at, m));
+    __m512 x = _mm512_mul_ps(floats_of(sum), scale);
+    if (t->bias) x = _mm512_add_ps(x, load_some(t->bias + at, m));
+    if (t->residual) x = _mm512_add_ps(x, load_some(t->residual + r * t->ldr + at, m));
+    store_some(t->c + r * t->ldc + at, m, x);
+}
+
+#endif

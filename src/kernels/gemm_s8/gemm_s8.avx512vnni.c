@@ -1,0 +1,90 @@
+/* 8-bit linear layer for AVX-512 with dot products (vpdpbusd): tiles of up to 12 rows × 2 panels, 24 accumulators. A
+ * step of a panel is one register, whose lanes are columns. */
+#include "kernels/gemm_s8/avx512_finish.h"
+#include "kernels/kernels.h"
+
+enum { MR = 12 };
+
+/* rows is a constant after inlining: the loops over it unroll and the accumulators live in registers. */
+static inline __attribute__((always_inline)) void tile(const gemm_s8_tile *t, const int rows) {
+    __m512i sum[MR][2];
+    const uint8_t *a = t->a;
+    const int8_t *b = t->panel + GEMM_S8_HEAD, *c = second_panel(t) + GEMM_S8_HEAD;
+    const int64_t lda = t->lda;
+    uintptr_t ahead = t->ahead;
+#pragma GCC unroll 16
+    for (int r = 0; r < rows; r++) sum[r][0] = sum[r][1] = _mm512_setzero_si512();
+    for (int64_t block = t->blocks; block > 0; block--) {
+        for (int64_t i = t->ahead_lines; i > 0; i--, ahead += 64) _mm_prefetch((const char *)ahead, _MM_HINT_T1);
+        b += 64; /* where the 16-bit lanes would begin */
+        c += 64;
+#pragma GCC unroll 1
+        for (int step = 0; step < GEMM_S8_STEPS; step++, a += 4, b += 64, c += 64) {
+            const __m512i b0 = load_step(b), b1 = load_step(c);
+#pragma GCC unroll 16
+            for (int r = 0; r < rows; r++) {
+                const __m512i v = broadcast_step(a + r * lda);
+                sum[r][0] = _mm512_dpbusd_epi32(sum[r][0], v, b0);
+                sum[r][1] = _mm512_dpbusd_epi32(sum[r][1], v, b1);
+            }
+        }
+    }
+#pragma GCC unroll 16
+    for (int r = 0; r < rows; r++) {
+        finish_panel(t, r, 0, sum[r][0], 0);
+        finish_panel(t, r, 1, sum[r][1], 0);
+    }
+}
+
+static void tile_1x32(const gemm_s8_tile *t) {
+    tile(t, 1);
+}
+static void tile_2x32(const gemm_s8_tile *t) {
+    tile(t, 2);
+}
+static void tile_3x32(const gemm_s8_tile *t) {
+    tile(t, 3);
+}
+static void tile_4x32(const gemm_s8_tile *t) {
+    tile(t, 4);
+}
+static void tile_5x32(const gemm_s8_tile *t) {
+    tile(t, 5);
+}
+static void tile_6x32(const gemm_s8_tile *t) {
+    tile(t, 6);
+}
+static void tile_7x32(const gemm_s8_tile *t) {
+    tile(t, 7);
+}
+static void tile_8x32(const gemm_s8_tile *t) {
+    tile(t, 8);
+}
+static void tile_9x32(const gemm_s8_tile *t) {
+    tile(t, 9);
+}
+static void tile_10x32(const gemm_s8_tile *t) {
+    tile(t, 10);
+}
+static void tile_11x32(const gemm_s8_tile *t) {
+    tile(t, 11);
+}
+static void tile_12x32(const gemm_s8_tile *t) {
+    tile(t, 12);
+}
+
+static const gemm_s8_family family = {.name = "gemm_s8_12x32__avx512vnni",
+                                      .mr = MR,
+                                      .panels = 2,
+                                      .tile = {0, tile_1x32, tile_2x32, tile_3x32, tile_4x32, tile_5x32, tile_6x32,
+                                               tile_7x32, tile_8x32, tile_9x32, tile_10x32, tile_11x32, tile_12x32}};
+
+static const gemm_s8_family *get(void) {
+    return &family;
+}
+
+HST_KERNEL(gemm_s8_12x32__avx512vnni) = {.name = "gemm_s8_12x32__avx512vnni",
+                                         .family = "gemm_s8",
+                                         .slot = offsetof(kernels, gemm_s8),
+                                         .isa = CPU_AVX512VNNI,
+                                         .fn = (kernel_fn)get};

@@ -1,0 +1,40 @@
+/* Checks EMULATED_FILE, a version of the 8-bit linear layer, through SIMDe on machines that have AVX2 and FMA but
+ * perhaps not its instructions: the file is compiled here a second time with its intrinsics emulated. */
+#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
+#pragma GCC target("avx2,fma")
+#pragma GCC diagnostic ignored "-Wpsabi"
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wundef"
+#pragma GCC diagnostic ignored "-Wshadow"
+#define SIMDE_ENABLE_NATIVE_ALIASES
+#include <simde/x86/avx512.h>
+#pragma GCC diagnostic pop
+#undef _mm512_madd_epi16 /* some versions of SIMDe give it two parameters too many */
+#define _mm512_madd_epi16 simde_mm512_madd_epi16
+#define HST_EMULATED      1
+#include "kernels/kernels.h"
+#undef HST_KERNEL
+#define HST_KERNEL(id) static const kernel emulated
+#include EMULATED_FILE
+#endif
+
+#include "gemm_s8_check.h"
+
+static void emulated_family(void **state) {
+    (void)state;
+#ifdef HST_EMULATED
+    if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma")) {
+        print_message("needs AVX2 and FMA\n");
+        skip();
+    }
+    s8_check_family(((gemm_s8_fn)emulated.fn)(), false);
+#else
+    print_message("needs gcc on x86-64\n");
+    skip();
+#endif
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {cmocka_unit_test(emulated_family)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

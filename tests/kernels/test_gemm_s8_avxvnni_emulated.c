@@ -1,0 +1,3 @@
+/* The 8-bit linear layer of gemm_s8.avxvnni.c, emulated. */
+#define EMULATED_FILE "../../src/kernels/gemm_s8/gemm_s8.avxvnni.c"
+#include "gemm_s8_emulated.h"
