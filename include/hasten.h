@@ -123,7 +123,10 @@ typedef enum hst_dtype {
     HST_DTYPE_U2 = 25, /* four elements a byte, first in the low bits */
     HST_DTYPE_S2 = 26,
     HST_DTYPE_F6E2M3 = 27, /* four elements in three bytes, first in the low bits; read and written only */
-    HST_DTYPE_F6E3M2 = 28
+    HST_DTYPE_F6E3M2 = 28,
+    /* Outside ONNX's numbers: what is no tensor of elements. */
+    HST_DTYPE_SEQUENCE = 64, /* a list of tensors, see hst_tensor_new_sequence */
+    HST_DTYPE_OPTIONAL = 65  /* an optional that is empty; one that is not empty is what it holds */
 } hst_dtype;
 
 /* An element of a HST_DTYPE_STRING tensor: `size` bytes at `data`, not NUL-terminated. */
@@ -202,6 +205,16 @@ HST_API hst_status hst_tensor_reshape(const hst_tensor *t, int rank, const int64
 /* A new tensor of another numeric or bool type, converted as ONNX Cast does. Errors: UNSUPPORTED for strings, complex. */
 HST_API hst_status hst_tensor_convert(const hst_tensor *t, hst_dtype dtype, hst_tensor **out, hst_error *err);
 HST_API void hst_tensor_free(hst_tensor *t);
+
+/* A sequence: a handle whose elements are tensors, of rank 1 with `n` elements and dtype HST_DTYPE_SEQUENCE. It keeps its
+ * own handles on the items, whose elements nobody may write to from now on. A sequence holds no sequence and no empty
+ * optional. Errors: INVALID_ARGUMENT, NO_MEMORY. Ownership: hst_tensor_free(*out). */
+HST_API hst_status hst_tensor_new_sequence(size_t n, const hst_tensor *const *items, const hst_allocator *a,
+                                           hst_tensor **out, hst_error *err);
+/* Item i, lent by the sequence; NULL where there is none, or where t is no sequence. */
+HST_API const hst_tensor *hst_tensor_item(const hst_tensor *t, size_t i);
+/* An empty optional, of dtype HST_DTYPE_OPTIONAL. Ownership: hst_tensor_free(*out). */
+HST_API hst_status hst_tensor_new_empty_optional(const hst_allocator *a, hst_tensor **out, hst_error *err);
 
 HST_API hst_dtype hst_tensor_dtype(const hst_tensor *t);
 HST_API int hst_tensor_rank(const hst_tensor *t);
@@ -340,6 +353,8 @@ typedef struct hst_value_info {
     const int64_t *dims;
     const char *const *dim_names;
     bool optional; /* an input with a default value */
+    hst_dtype element; /* of a sequence: the type of its items, of which rank and dims speak then; NONE: not known */
+    bool may_be_empty; /* an ONNX optional: HST_DTYPE_OPTIONAL may stand in its place */
 } hst_value_info;
 
 HST_API size_t hst_model_input_count(const hst_model *model);

@@ -13,7 +13,6 @@ from onnx import helper
 from onnx.backend.base import Backend, BackendRep, namedtupledict
 
 from .model import Model, Session
-from .tensor import Tensor
 
 
 class HastenRep(BackendRep):
@@ -29,9 +28,14 @@ class HastenRep(BackendRep):
         if isinstance(inputs, np.ndarray):
             inputs = [inputs]
         feeds = inputs if isinstance(inputs, dict) else {v.name: x for v, x in zip(self._inputs, inputs)}
-        # An array of strings may be numpy's object type: Tensor tells by the kind.
-        results = self.session.run({k: Tensor(x) for k, x in feeds.items()})
-        return namedtupledict("Outputs", self._outputs)(*[results[name].numpy() for name in self._outputs])
+        results = self.session.run(feeds)
+        return namedtupledict("Outputs", self._outputs)(*[_numpy(results[name]) for name in self._outputs])
+
+
+def _numpy(value: Any) -> Any:
+    if isinstance(value, list):
+        return [item.numpy() for item in value]
+    return None if value is None else value.numpy()
 
 
 class HastenBackend(Backend):

@@ -6,7 +6,9 @@ CODES = {
     "u32": 12, "u64": 13, "c64": 14, "c128": 15, "bf16": 16, "f8e4m3fn": 17, "f8e4m3fnuz": 18, "f8e5m2": 19,
     "f8e5m2fnuz": 20, "u4": 21, "s4": 22, "f4e2m1": 23, "f8e8m0": 24, "u2": 25, "s2": 26, "f6e2m3": 27, "f6e3m2": 28,
 }
-NAMES = {code: name for name, code in CODES.items()}
+LISTS = {"sequence": 64, "optional": 65}  # what is no tensor of elements; an optional that is empty
+SEQUENCE, OPTIONAL = LISTS["sequence"], LISTS["optional"]
+NAMES = {code: name for name, code in (CODES | LISTS).items()}
 
 # Bits of an element; strings have none.
 BITS = {"f32": 32, "u8": 8, "s8": 8, "u16": 16, "s16": 16, "s32": 32, "s64": 64, "string": 0, "b8": 8, "f16": 16,

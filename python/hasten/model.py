@@ -9,7 +9,7 @@ from typing import Any, Callable, Mapping, NamedTuple, Sequence
 
 from . import _native, dtypes
 from ._native import call, lib
-from .tensor import Tensor
+from .tensor import Tensor, from_handle, to_handle
 
 MAP_COPY, GRAPH_ONLY = 1, 2
 
@@ -22,13 +22,16 @@ class ValueInfo(NamedTuple):
     dtype: str | None
     shape: tuple[int | str, ...] | None
     optional: bool
+    element: str | None = None  # of a sequence (dtype "sequence"): the type of its items, of which `shape` speaks then
+    may_be_empty: bool = False  # an ONNX optional: None may stand in its place
 
 
 def _info(v: Any) -> ValueInfo:
     v = v.contents
     dims = None if v.rank < 0 else tuple(
         v.dims[i] if v.dims[i] >= 0 else (v.dim_names[i].decode("utf-8", "replace") or -1) for i in range(v.rank))
-    return ValueInfo(v.name.decode("utf-8", "replace"), dtypes.NAMES.get(v.dtype), dims, bool(v.optional))
+    return ValueInfo(v.name.decode("utf-8", "replace"), dtypes.NAMES.get(v.dtype), dims, bool(v.optional), dtypes.NAMES.get(v.element),
+                     bool(v.may_be_empty))
 
 
 def _optimization(level: Any) -> int:
@@ -146,7 +149,7 @@ class Model:
     def session(self, **options: Any) -> "Session":
         return Session(self, **options)
 
-    def run(self, inputs: Any, outputs: Sequence[str] | None = None, **options: Any) -> dict[str, Tensor]:
+    def run(self, inputs: Any, outputs: Sequence[str] | None = None, **options: Any) -> dict[str, Any]:
         """As Session.run, on a session that this model keeps for each thread."""
         session = getattr(self._sessions, "session", None)
         if session is None:
@@ -179,6 +182,7 @@ class Session:
         self._handle = out.value
         self.model = model if _own else None
         self._inputs = [v.name for v in model.inputs]
+        self._sequences = {v.name for v in model.inputs if v.dtype == "sequence"}
         self._outputs = [v.name for v in model.outputs]
         self._state_owners: dict[str, Any] = {}  # Python memory that states may share
 
@@ -188,17 +192,18 @@ class Session:
             self._handle = None
 
     def run(self, inputs: Mapping[str, Any] | Sequence[Any], outputs: Sequence[str] | None = None, *,
-            timeout: float | None = None, memory_budget: int = 0, cancel: "CancelFlag | None" = None) -> dict[str, Tensor]:
+            timeout: float | None = None, memory_budget: int = 0, cancel: "CancelFlag | None" = None) -> dict[str, Any]:
         """Runs the model.
 
-        inputs    by name, or in the model's order; anything that Tensor takes. Memory is shared where it can be.
+        inputs    by name, or in the model's order; anything that Tensor takes. Memory is shared where it can be. A list of
+                  such for a sequence, None for an empty optional; outputs come back as the same.
         outputs   names of those that are wanted; None: all. Only what they need is promised to be computed.
         timeout   seconds, after which DeadlineError ends the run
         """
         feeds = dict(inputs) if isinstance(inputs, Mapping) else dict(zip(self._inputs, inputs, strict=False))
         if not isinstance(inputs, Mapping) and len(inputs) > len(self._inputs):
             raise ValueError(f"{len(inputs)} inputs were given, the model has {len(self._inputs)}")
-        given = {k: v if isinstance(v, Tensor) else Tensor(v) for k, v in feeds.items()}
+        given = {k: to_handle(v, k in self._sequences) for k, v in feeds.items()}
         wanted = list(self._outputs if outputs is None else outputs)
         options = _native.RunOptions(size=C.sizeof(_native.RunOptions), memory_budget=memory_budget)
         if timeout is not None:
@@ -207,10 +212,10 @@ class Session:
             options.cancel = C.pointer(cancel._flag)
         n, m = len(given), len(wanted)
         names = (C.c_char_p * max(1, n))(*[k.encode() for k in given])
-        handles = (C.c_void_p * max(1, n))(*[t._handle for t in given.values()])
+        handles = (C.c_void_p * max(1, n))(*[handle for handle, _ in given.values()])
         out_names, out = (C.c_char_p * max(1, m))(*[k.encode() for k in wanted]), (C.c_void_p * max(1, m))()
         call("session_run", self._handle, n, names, handles, m, out_names, out, C.byref(options))
-        return {k: Tensor._wrap(out[i]) for i, k in enumerate(wanted)}
+        return {k: from_handle(out[i]) for i, k in enumerate(wanted)}
 
     def memory(self) -> tuple[int, int]:
         """Bytes held now, and the most ever held."""

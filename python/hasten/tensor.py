@@ -353,3 +353,36 @@ def _unpack(raw: Any, dtype: str, count: int) -> Any:
         flat = ((flat ^ (1 << (bits - 1))).astype(np.int16) - (1 << (bits - 1))).astype(np.int8)
         return flat.astype(_numpy_dtype(dtype))
     return flat.astype(_numpy_dtype(dtype)) if dtype[0] == "u" else flat.view(_numpy_dtype(dtype))
+
+
+def to_handle(value: Any, sequence: bool) -> tuple[int, Any]:
+    """A handle for an input of a session, and what must live as long: lists are sequences where the model wants one, None is
+    an empty optional. The handle is freed with the second."""
+    if value is None:
+        out = C.c_void_p()
+        call("tensor_new_empty_optional", None, C.byref(out))
+    elif sequence and isinstance(value, (list, tuple)):
+        items = [v if isinstance(v, Tensor) else Tensor(v) for v in value]
+        handles, out = (C.c_void_p * max(1, len(items)))(*[t._handle for t in items]), C.c_void_p()
+        call("tensor_new_sequence", len(items), handles, None, C.byref(out))
+        return out.value, (Tensor._wrap(out.value), items)
+    else:
+        t = value if isinstance(value, Tensor) else Tensor(value)
+        return t._handle, t
+    return out.value, Tensor._wrap(out.value)
+
+
+def from_handle(handle: int) -> Any:
+    """What a session gives: a Tensor, a list of them, or None for an empty optional. The handle is taken over."""
+    code = lib.hst_tensor_dtype(handle)
+    if code < dtypes.SEQUENCE:
+        return Tensor._wrap(handle)
+    try:
+        items = []
+        for i in range(lib.hst_tensor_count(handle)):
+            out = C.c_void_p()
+            call("tensor_retain", lib.hst_tensor_item(handle, i), C.byref(out))
+            items.append(Tensor._wrap(out.value))
+        return None if code == dtypes.OPTIONAL else items
+    finally:
+        lib.hst_tensor_free(handle)

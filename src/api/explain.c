@@ -27,7 +27,7 @@ static json_t *step_json(const step *st) {
     const value *out = NULL;
     for (int i = n->n_out - 1; i >= 0; i--)
         if (n->out[i]) out = n->out[i];
-    const type unknown = {HST_DTYPE_NONE, -1, {0}};
+    const type unknown = {.rank = -1};
     return json_pack("{so so so so ss so}", "node", describe_text(n->name), "op", describe_text(n->op_type), "domain",
                      describe_text(n->domain), "output", type_json(n->graph->model, out ? &out->type : &unknown),
                      "kernel", st->kernel, "why", why_json(st));

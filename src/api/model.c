@@ -27,7 +27,9 @@ static hst_status describe_value(hst_model *m, const value *v, hst_value_info *o
                             .rank = rank,
                             .dims = dims,
                             .dim_names = names,
-                            .optional = v->is_input && v->constant};
+                            .optional = v->is_input && v->constant,
+                            .element = v->type.element,
+                            .may_be_empty = v->type.optional};
     return HST_STATUS_OK;
 }
 

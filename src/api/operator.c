@@ -140,6 +140,8 @@ hst_status hst_operator_output(hst_operator_context *c, int i, hst_dtype dtype, 
                                hst_tensor **out, hst_error *err) {
     if (!c->eval || i < 0 || i >= c->node->n_out)
         return node_error(c->node, err, HST_STATUS_INVALID_ARGUMENT, "output %d cannot be made here", i);
+    if (!dtype_valid((int)dtype))
+        return node_error(c->node, err, HST_STATUS_INVALID_ARGUMENT, "output %d of type %d", i, (int)dtype);
     return eval_output(c->eval, i, dtype, rank, dims, out, err);
 }
 

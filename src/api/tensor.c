@@ -2,10 +2,18 @@
 #include <string.h>
 
 #include "api/api.h"
+#include "base/checked.h"
 #include "tensor/convert.h"
 
 static hst_status need(const void *p, const char *what, hst_error *err) {
     return p ? HST_STATUS_OK : error_set(err, HST_STATUS_INVALID_ARGUMENT, what, "%s is NULL", what);
+}
+
+static hst_status need_elements(hst_dtype dtype, hst_error *err) {
+    return dtype != HST_DTYPE_SEQUENCE && dtype != HST_DTYPE_OPTIONAL
+               ? HST_STATUS_OK
+               : error_set(err, HST_STATUS_INVALID_ARGUMENT, "dtype",
+                           "a %s is made with hst_tensor_new_sequence or _new_empty_optional", dtype_name(dtype));
 }
 
 static hst_status need_shape(int rank, const int64_t *dims, const void *out, hst_error *err) {
@@ -16,6 +24,7 @@ static hst_status need_shape(int rank, const int64_t *dims, const void *out, hst
 hst_status hst_tensor_new(hst_dtype dtype, int rank, const int64_t *dims, const hst_allocator *a, hst_tensor **out,
                           hst_error *err) {
     HST_TRY(need_shape(rank, dims, out, err));
+    HST_TRY(need_elements(dtype, err));
     return tensor_new(dtype, rank, dims, a, out, err);
 }
 
@@ -23,6 +32,7 @@ hst_status hst_tensor_new_copy(hst_dtype dtype, int rank, const int64_t *dims, c
                                const hst_allocator *a, hst_tensor **out, hst_error *err) {
     size_t wants = 0;
     HST_TRY(need_shape(rank, dims, out, err));
+    HST_TRY(need_elements(dtype, err));
     HST_TRY(shape_bytes(dtype, rank, dims, &wants, err));
     if (dtype == HST_DTYPE_STRING)
         return error_set(err, HST_STATUS_INVALID_ARGUMENT, "dtype", "strings are made with hst_tensor_new_strings");
@@ -50,6 +60,7 @@ hst_status hst_tensor_new_borrow(hst_dtype dtype, int rank, const int64_t *dims,
                                  const hst_allocator *a, hst_tensor **out, hst_error *err) {
     static char nothing[64]; /* hst_tensor_data is never NULL */
     HST_TRY(need_shape(rank, dims, out, err));
+    HST_TRY(need_elements(dtype, err));
     return tensor_new_borrowed(dtype, rank, dims, data || bytes ? data : nothing, bytes, a, out, err);
 }
 
@@ -68,8 +79,8 @@ hst_status hst_tensor_convert(const hst_tensor *t, hst_dtype dtype, hst_tensor *
     hst_tensor *to = NULL;
     HST_TRY(need(t, "t", err));
     HST_TRY(need(out, "out", err));
-    if (dtype == HST_DTYPE_STRING || t->dtype == HST_DTYPE_STRING)
-        return error_set(err, HST_STATUS_UNSUPPORTED, "dtype", "strings are not converted");
+    if (dtype == HST_DTYPE_STRING || t->dtype == HST_DTYPE_STRING || dtype >= HST_DTYPE_SEQUENCE || tensor_is_list(t))
+        return error_set(err, HST_STATUS_UNSUPPORTED, "dtype", "strings and sequences are not converted");
     HST_TRY(tensor_new(dtype, t->rank, t->dim, &t->allocator, &to, err));
     if (!convert_array(t->dtype, t->data, dtype, to->data, tensor_count(t), true)) {
         tensor_free(to);
@@ -78,6 +89,40 @@ hst_status hst_tensor_convert(const hst_tensor *t, hst_dtype dtype, hst_tensor *
     }
     *out = to;
     return HST_STATUS_OK;
+}
+
+hst_status hst_tensor_new_sequence(size_t n, const hst_tensor *const *items, const hst_allocator *a, hst_tensor **out,
+                                   hst_error *err) {
+    HST_TRY(need(out, "out", err));
+    if (n) HST_TRY(need(items, "items", err));
+    size_t bytes = 0;
+    hst_tensor **held = n <= INT64_MAX && size_mul(n, sizeof *held, &bytes) ? memory_alloc(a, bytes, 16) : NULL;
+    if (!held) return error_no_memory(err, bytes, "a sequence");
+    hst_status status = HST_STATUS_OK;
+    size_t made = 0;
+    for (; made < n && status == HST_STATUS_OK; made++) {
+        held[made] = NULL;
+        if (!items[made] || tensor_is_list(items[made]))
+            status = error_set(err, HST_STATUS_INVALID_ARGUMENT, "items", "item %zu is no tensor", made);
+        else
+            status = tensor_view(items[made], items[made]->rank, items[made]->dim, a, &held[made], err);
+    }
+    if (status == HST_STATUS_OK) {
+        status = tensor_new_list(HST_DTYPE_SEQUENCE, held, (int64_t)n, a, out, err);
+    } else {
+        for (size_t i = 0; i < made; i++) tensor_free(held[i]);
+    }
+    memory_free(a, held, bytes);
+    return status;
+}
+
+const hst_tensor *hst_tensor_item(const hst_tensor *t, size_t i) {
+    return t && tensor_is_list(t) && i < (size_t)tensor_count(t) ? tensor_item(t, (int64_t)i) : NULL;
+}
+
+hst_status hst_tensor_new_empty_optional(const hst_allocator *a, hst_tensor **out, hst_error *err) {
+    HST_TRY(need(out, "out", err));
+    return tensor_new_list(HST_DTYPE_OPTIONAL, NULL, 0, a, out, err);
 }
 
 void hst_tensor_free(hst_tensor *t) {

@@ -18,6 +18,22 @@ static hst_status bad(const session *s, int i, hst_error *err, const hst_tensor 
                      type_format(s->engine->model, &v->type, b, sizeof b), *why ? ": " : "", why);
 }
 
+/* A sequence: every item is checked for itself, symbols are not bound. An empty optional fits an optional. */
+static hst_status check_list(const session *s, int i, const hst_tensor *t, hst_error *err) {
+    const type *want = &input_value(s, i)->type;
+    if (want->dtype == HST_DTYPE_NONE || (t->dtype == HST_DTYPE_OPTIONAL && want->optional)) return HST_STATUS_OK;
+    if (t->dtype != want->dtype) return bad(s, i, err, t, "");
+    for (int64_t k = 0, n = tensor_count(t); k < n; k++) {
+        const hst_tensor *item = tensor_item(t, k);
+        bool fits = (want->element == HST_DTYPE_NONE || item->dtype == want->element) &&
+                    (want->rank < 0 || item->rank == want->rank);
+        for (int d = 0; fits && want->rank >= 0 && d < item->rank; d++)
+            fits = want->dim[d] < 0 || want->dim[d] == item->dim[d];
+        if (!fits) return bad(s, i, err, item, "an item of the sequence");
+    }
+    return HST_STATUS_OK;
+}
+
 static hst_status check_shape(session *s, int i, const hst_tensor *t, hst_error *err) {
     const type *want = &input_value(s, i)->type;
     if (want->rank < 0) return HST_STATUS_OK;
@@ -89,6 +105,10 @@ hst_status feed_check(session *s, hst_error *err) {
             return error_set(err, HST_STATUS_INVALID_ARGUMENT, v->name, "input '%s' was not given", v->name);
         if (!t) continue;
         hst_dtype want = v->type.dtype;
+        if (tensor_is_list(t)) {
+            HST_TRY(check_list(s, i, t, err));
+            continue;
+        }
         if (want != HST_DTYPE_NONE && t->dtype != want && !convertible(t->dtype, want)) return bad(s, i, err, t, "");
         HST_TRY(check_shape(s, i, t, err));
     }
@@ -101,7 +121,7 @@ hst_status feed_inputs(session *s, hst_error *err) {
     for (int i = 0; i < e->n_inputs; i++) {
         const hst_tensor *t = s->feeds[i];
         const value *v = input_value(s, i);
-        if (t && v->type.dtype != HST_DTYPE_NONE && t->dtype != v->type.dtype)
+        if (t && v->type.dtype != HST_DTYPE_NONE && t->dtype != v->type.dtype && !tensor_is_list(t))
             HST_TRY(feed_converted(s, i, t, err));
         else if (t)
             s->at[e->inputs[i]] = t;

@@ -39,7 +39,8 @@ static hst_status give_output(eval_context *c, int i, hst_dtype d, int rank, con
     live *l = output_live(s, st, i);
     live_drop(s, l);
     int slot = st->out[i], bound = slot >= 0 && s->kept[slot] ? s->engine->slots[slot].output : -1;
-    bool output = bound >= 0 && d != HST_DTYPE_STRING; /* strings get a buffer of their own when the step has ended */
+    bool own = d == HST_DTYPE_STRING || d >= HST_DTYPE_SEQUENCE; /* gets a buffer of its own before the step has ended */
+    bool output = bound >= 0 && !own;
     if (output && s->bound[bound] && same_shape(s->bound[bound], d, rank, dims))
         status = block_bind(s, s->bound[bound], &l->block, err);
     else
@@ -53,7 +54,7 @@ static hst_status give_output(eval_context *c, int i, hst_dtype d, int rank, con
                              .buffer = l->block->buffer,
                              .allocator = s->allocator};
     for (int k = 0; k < rank; k++) l->tensor.dim[k] = dims[k];
-    if (d == HST_DTYPE_STRING) memset(l->tensor.data, 0, bytes);
+    if (own) memset(l->tensor.data, 0, bytes);
     c->out[i] = *out = &l->tensor;
     return HST_STATUS_OK;
 }
@@ -133,4 +134,11 @@ static hst_status give_subgraph(eval_context *c, const graph *g, const hst_tenso
     return interp_run(g, inputs, out, &o, err);
 }
 
-const eval_runtime session_runtime = {give_output, give_alias, give_scratch, give_subgraph, give_check};
+static hst_status give_room(eval_context *c, size_t bytes, hst_error *err) {
+    session *s = c->owner;
+    if (s->used <= s->run_budget && bytes <= s->run_budget - s->used) return HST_STATUS_OK;
+    return node_error(c->node, err, HST_STATUS_BUDGET, "needs %zu bytes, %llu are in use, the memory budget is %llu", bytes,
+                      (unsigned long long)s->used, (unsigned long long)s->run_budget);
+}
+
+const eval_runtime session_runtime = {give_output, give_alias, give_scratch, give_subgraph, give_check, give_room};

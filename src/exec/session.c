@@ -134,8 +134,9 @@ static hst_status take_outputs(session *s, size_t n, const char *const *names, h
         if (i < 0) return error_set(err, HST_STATUS_NOT_FOUND, name, "the model has no output '%s'", name);
         if (s->asked[i])
             return error_set(err, HST_STATUS_INVALID_ARGUMENT, name, "output '%s' was asked for twice", name);
-        if (out[k] && out[k]->dtype == HST_DTYPE_STRING)
-            return error_set(err, HST_STATUS_INVALID_ARGUMENT, name, "output '%s': strings cannot be bound", name);
+        if (out[k] && (out[k]->dtype == HST_DTYPE_STRING || tensor_is_list(out[k])))
+            return error_set(err, HST_STATUS_INVALID_ARGUMENT, name, "output '%s': a %s cannot be bound", name,
+                             dtype_name(out[k]->dtype));
         s->asked[i] = s->wanted[i] = true;
         s->bound[i] = out[k];
     }
@@ -172,8 +173,9 @@ static void prepare(session *s, const hst_run_options *o) {
     memset(s->asked, 0, (size_t)e->n_outputs);
 }
 
-/* Elements of a string output may still point into inputs: they get a buffer of their own. */
-static hst_status own_strings(session *s, live *l, hst_error *err) {
+/* Elements of a string output may still point into inputs: they get a buffer of their own. Items of a list have one, but
+ * for an alias of what the caller gave. */
+static hst_status own_elements(session *s, live *l, hst_error *err) {
     hst_tensor *copy = NULL;
     if (l->own) return HST_STATUS_OK;
     if (l->tensor.buffer) { /* the operator made it */
@@ -196,6 +198,7 @@ static hst_status run_step(session *s, const step *st, hst_error *err) {
             return node_error(st->node, err, HST_STATUS_INVALID_ARGUMENT, "input '%s' has no value",
                               s->engine->slots[st->in[i]].value->name);
     }
+    HST_TRY(eval_check_lists(st->node, s->in, err));
     memset(s->out, 0, (size_t)st->n_out * sizeof *s->out);
     eval_context c = {st->node, s->in, st->n_in, s->out, st->n_out, s->team, &session_runtime,
                       s,        s->padding, .macs = 0};
@@ -210,7 +213,7 @@ static hst_status run_step(session *s, const step *st, hst_error *err) {
         live *l = &s->lives[st->out[i]];
         if (!s->out[i]) return node_error(st->node, err, HST_STATUS_INTERNAL, "left output %d unset", i);
         s->at[st->out[i]] = &l->tensor;
-        if (l->tensor.dtype == HST_DTYPE_STRING) status = own_strings(s, l, err);
+        if (l->tensor.dtype == HST_DTYPE_STRING || tensor_is_list(&l->tensor)) status = own_elements(s, l, err);
     }
     if (status == HST_STATUS_OK && s->options->profile) session_profile(s, st, &c, begin);
     return status;

@@ -89,7 +89,7 @@ static hst_status fits_input(const session *s, int input, const hst_tensor *t, h
 static hst_status empty_initial(const session *s, int input, hst_tensor **out, hst_error *err) {
     const value *v = s->engine->slots[s->engine->inputs[input]].value;
     int64_t dims[HST_RANK_MAX];
-    if (v->type.dtype == HST_DTYPE_NONE || v->type.rank < 0)
+    if (v->type.dtype == HST_DTYPE_NONE || v->type.dtype >= HST_DTYPE_SEQUENCE || v->type.rank < 0)
         return error_set(err, HST_STATUS_INVALID_ARGUMENT, v->name,
                          "state '%s' needs an initial value: the model does not say its type", v->name);
     for (int k = 0; k < v->type.rank; k++) dims[k] = v->type.dim[k] < 0 ? 0 : v->type.dim[k];

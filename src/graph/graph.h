@@ -12,11 +12,14 @@ typedef int64_t dim;
 #define DIM_SYMBOL_FIRST (-((int64_t)1 << 62)) /* symbol k is DIM_SYMBOL_FIRST - k */
 static inline bool dim_is_symbol(dim d) { return d <= DIM_SYMBOL_FIRST && d > DIM_SYMBOL_FIRST - INT32_MAX; }
 
-/* What is known of a value. dtype NONE: unknown; rank -1: unknown. */
+/* What is known of a value. dtype NONE: unknown; rank -1: unknown. Of a sequence, `element` is the type of its items, of
+ * which rank and dims speak: what is a symbol there may differ from item to item. */
 typedef struct type {
     hst_dtype dtype;
     int rank;
     dim dim[HST_RANK_MAX];
+    hst_dtype element; /* NONE: unknown, or no sequence */
+    bool optional;     /* may be an empty optional instead */
 } type;
 
 typedef struct model model;

@@ -55,7 +55,8 @@ const char *dim_name(const model *m, dim d) {
 }
 
 bool type_equal(const type *a, const type *b) {
-    if (a->dtype != b->dtype || a->rank != b->rank) return false;
+    if (a->dtype != b->dtype || a->rank != b->rank || a->element != b->element || a->optional != b->optional)
+        return false;
     for (int i = 0; i < a->rank; i++)
         if (a->dim[i] != b->dim[i]) return false;
     return true;
@@ -68,11 +69,18 @@ type type_make(hst_dtype d, int rank, const dim *dims) {
 }
 
 type type_of_tensor(const hst_tensor *t) {
+    if (tensor_is_list(t)) {
+        type list = {.dtype = t->dtype, .rank = -1, .optional = t->dtype == HST_DTYPE_OPTIONAL};
+        if (tensor_count(t)) list.element = tensor_item(t, 0)->dtype;
+        return list;
+    }
     return type_make(t->dtype, t->rank, t->dim);
 }
 
 const char *type_format(const model *m, const type *t, char *to, size_t size) {
-    size_t n = (size_t)snprintf(to, size, "%s[", dtype_name(t->dtype));
+    bool sequence = t->dtype == HST_DTYPE_SEQUENCE;
+    size_t n = (size_t)snprintf(to, size, "%s%s%s[", t->optional ? "optional " : "", sequence ? "sequence of " : "",
+                                dtype_name(sequence ? t->element : t->dtype));
     if (t->rank < 0 && n < size) n += (size_t)snprintf(to + n, size - n, "...");
     for (int i = 0; i < t->rank && n < size; i++) {
         const char *comma = i ? "," : "", *name = dim_name(m, t->dim[i]);

@@ -1,5 +1,5 @@
-/* TypeProto: tensors become a type; sequences, maps, optionals and sparse tensors stay unknown and are kept as they
- * are. */
+/* TypeProto: tensors, sequences of them, and optionals of both become a type; maps and sparse tensors stay unknown and
+ * are kept as they are. */
 #include <inttypes.h>
 #include <string.h>
 
@@ -15,7 +15,8 @@ typedef struct parsed_type {
     hst_dtype dtype;
     int rank;
     parsed_dim dim[HST_RANK_MAX];
-    bool plain;
+    hst_dtype element; /* of a sequence */
+    bool plain, optional;
 } parsed_type;
 
 static hst_status parse_dim(const proto_reader *p, const proto_field *field, parsed_type *t, hst_error *err) {
@@ -79,18 +80,53 @@ static hst_status parse_tensor(const proto_reader *p, const proto_field *field, 
     return proto_end(&s, "TypeProto.Tensor", err);
 }
 
-static hst_status parse_type(proto_reader p, parsed_type *t, hst_error *err) {
+static hst_status parse_kind(proto_reader p, int depth, parsed_type *t, hst_error *err);
+
+/* A sequence or an optional: only optional(sequence(tensor)) nests. */
+static hst_status parse_nested(const proto_reader *p, const proto_field *field, int depth, parsed_type *t,
+                               hst_error *err) {
+    bool sequence = field->number == TYPE_SEQUENCE;
+    proto_reader s, inner;
     proto_field f;
-    memset(t, 0, sizeof *t);
-    t->rank = -1;
-    t->plain = true;
+    HST_TRY(proto_enter(p, field, sequence ? "TypeProto.sequence_type" : "TypeProto.optional_type", &s, err));
+    while (proto_next(&s, &f)) {
+        if (f.number != TYPE_ELEM || depth == 2 || (depth == 1 && !sequence)) {
+            t->plain = false;
+            continue;
+        }
+        HST_TRY(proto_enter(&s, &f, "elem_type", &inner, err));
+        HST_TRY(parse_kind(inner, sequence ? 2 : 1, t, err));
+    }
+    if (sequence && t->dtype < HST_DTYPE_SEQUENCE) {
+        t->element = t->dtype;
+        t->dtype = HST_DTYPE_SEQUENCE;
+    } else if (!sequence && t->plain) {
+        t->optional = true;
+    }
+    return proto_end(&s, "TypeProto.elem_type", err);
+}
+
+static hst_status parse_kind(proto_reader p, int depth, parsed_type *t, hst_error *err) {
+    proto_field f;
     while (proto_next(&p, &f)) {
         if (f.number == TYPE_TENSOR)
             HST_TRY(parse_tensor(&p, &f, t, err));
+        else if ((f.number == TYPE_SEQUENCE || f.number == TYPE_OPTIONAL) && t->dtype == HST_DTYPE_NONE)
+            HST_TRY(parse_nested(&p, &f, depth, t, err));
         else
             t->plain = false;
     }
     return proto_end(&p, "TypeProto", err);
+}
+
+static hst_status parse_type(proto_reader p, parsed_type *t, hst_error *err) {
+    memset(t, 0, sizeof *t);
+    t->rank = -1;
+    t->plain = true;
+    HST_TRY(parse_kind(p, 0, t, err));
+    if (t->plain || t->dtype < HST_DTYPE_SEQUENCE) return HST_STATUS_OK;
+    *t = (parsed_type){.rank = -1}; /* a sequence of what is no tensor */
+    return HST_STATUS_OK;
 }
 
 static hst_status symbol(reader *r, proto_slice name, bool fresh, dim *out) {
@@ -108,8 +144,11 @@ hst_status read_type(reader *r, proto_reader p, bool fresh, type *t, bool *plain
     for (int i = 0; i < parsed.rank; i++) {
         const parsed_dim *d = &parsed.dim[i];
         t->dim[i] = d->number;
-        if (d->number < 0) HST_TRY(symbol(r, d->name, fresh || !d->has_name, &t->dim[i]));
+        bool own = fresh || !d->has_name || parsed.dtype == HST_DTYPE_SEQUENCE;
+        if (d->number < 0) HST_TRY(symbol(r, d->name, own, &t->dim[i]));
     }
+    t->element = parsed.element;
+    t->optional = parsed.optional;
     *plain = parsed.plain;
     return HST_STATUS_OK;
 }
@@ -120,6 +159,8 @@ bool type_matches(const model *m, bytes proto, const type *t) {
     proto_begin(&p, proto.data, proto.size);
     if (parse_type(p, &parsed, NULL) != HST_STATUS_OK) return false;
     if (parsed.dtype != t->dtype || parsed.rank != t->rank) return false;
+    if (parsed.element != t->element || parsed.optional != t->optional) return false;
+    if (parsed.dtype == HST_DTYPE_SEQUENCE) return true; /* its symbols are its own */
     for (int i = 0; i < t->rank; i++) {
         const char *name = dim_name(m, t->dim[i]);
         if (!name) {

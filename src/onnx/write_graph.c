@@ -9,9 +9,18 @@ static void put_rest(proto_writer *p, bytes rest) {
 }
 
 static void put_type(proto_writer *p, const model *m, const type *t) {
+    bool sequence = t->dtype == HST_DTYPE_SEQUENCE;
     proto_open(p, INFO_TYPE);
+    if (t->optional) {
+        proto_open(p, TYPE_OPTIONAL);
+        proto_open(p, TYPE_ELEM);
+    }
+    if (sequence) {
+        proto_open(p, TYPE_SEQUENCE);
+        proto_open(p, TYPE_ELEM);
+    }
     proto_open(p, TYPE_TENSOR);
-    proto_put_s64(p, TENSOR_TYPE_ELEM, t->dtype);
+    proto_put_s64(p, TENSOR_TYPE_ELEM, sequence ? t->element : t->dtype);
     if (t->rank >= 0) {
         proto_open(p, TENSOR_TYPE_SHAPE);
         for (int i = 0; i < t->rank; i++) {
@@ -26,6 +35,7 @@ static void put_type(proto_writer *p, const model *m, const type *t) {
         proto_close(p);
     }
     proto_close(p);
+    for (int k = 2 * sequence + 2 * t->optional; k > 0; k--) proto_close(p);
     proto_close(p);
 }
 
@@ -35,7 +45,7 @@ static void put_value_info(proto_writer *p, const writer *w, uint32_t number, co
     proto_put_string(p, INFO_NAME, w->names[v->id]);
     if (kept.data && type_matches(w->model, kept, &v->type))
         proto_put_bytes(p, INFO_TYPE, kept.data, kept.size);
-    else if (v->type.dtype != HST_DTYPE_NONE)
+    else if (v->type.dtype != HST_DTYPE_NONE && v->type.dtype != HST_DTYPE_OPTIONAL)
         put_type(p, w->model, &v->type);
     put_rest(p, extra_get(v->extra, EXTRA_INFO, 0));
     proto_close(p);

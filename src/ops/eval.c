@@ -19,6 +19,14 @@ hst_status eval_scratch(eval_context *c, size_t bytes, void **out, hst_error *er
     return *out ? HST_STATUS_OK : error_no_memory(err, bytes, "scratch memory of an operator");
 }
 
+hst_status eval_check_lists(const node *n, const hst_tensor *const *in, hst_error *err) {
+    for (int i = 0; i < n->n_in && !n->op->lists; i++)
+        if (in[i] && tensor_is_list(in[i]))
+            return node_error(n, err, HST_STATUS_BAD_SHAPE, "input %d is %s, not a tensor", i,
+                              in[i]->dtype == HST_DTYPE_SEQUENCE ? "a sequence" : "an empty optional");
+    return HST_STATUS_OK;
+}
+
 hst_status eval_need(const eval_context *c, int i, const char *name, const hst_tensor **out, hst_error *err) {
     *out = eval_in(c, i);
     return *out ? HST_STATUS_OK : node_error(c->node, err, HST_STATUS_BAD_FORMAT, "input '%s' is missing", name);

@@ -32,6 +32,7 @@ HST_OP(Identity) = {
     .max_out = 1,
     .infer = infer,
     .eval = eval,
+    .lists = true,
     .summary = "its input",
     .gaps = "sequences and optionals",
     HST_CASES(cases),

@@ -16,6 +16,8 @@ static type common(model *m, const type *a, const type *b) {
     type t = *a;
     if (a->dtype != b->dtype) t.dtype = HST_DTYPE_NONE;
     if (a->rank != b->rank) t.rank = -1;
+    if (a->element != b->element) t.element = HST_DTYPE_NONE;
+    t.optional |= b->optional;
     for (int k = 0; k < t.rank; k++)
         if (a->dim[k] != b->dim[k]) t.dim[k] = dim_symbol(m, "");
     return t;
@@ -80,6 +82,6 @@ HST_OP(If) = {
     .infer = infer,
     .eval = eval,
     .summary = "one of two graphs",
-    .gaps = "sequences and optionals",
+    .lists = true,
     HST_CASES(cases),
 };

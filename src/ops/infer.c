@@ -5,7 +5,7 @@
 #include "base/text_buffer.h"
 #include "ops/op.h"
 
-static const type unknown_type = {HST_DTYPE_NONE, -1, {0}};
+static const type unknown_type = {.rank = -1};
 
 const type *infer_in(const infer_context *c, int i) {
     return i < c->n_in ? &c->in[i] : &unknown_type;
@@ -168,6 +168,8 @@ static hst_status merge(const node *n, value *v, const type *inferred, hst_error
                               dtype_name(t->dtype), dtype_name(inferred->dtype));
         t->dtype = inferred->dtype;
     }
+    if (inferred->element != HST_DTYPE_NONE) t->element = inferred->element;
+    t->optional |= inferred->optional;
     if (inferred->rank < 0) return HST_STATUS_OK;
     if (t->rank < 0) {
         t->rank = inferred->rank;

@@ -10,7 +10,7 @@ hst_status infer_matmul(infer_context *c, const type *a, const type *b, type *ou
     if (ka != kb && !dim_is_symbol(ka) && !dim_is_symbol(kb))
         return node_error(c->node, err, HST_STATUS_BAD_SHAPE, "%lld columns meet %lld rows", (long long)ka,
                           (long long)kb);
-    type left = *a, right = *b, r = {HST_DTYPE_NONE, -1, {0}};
+    type left = *a, right = *b, r = {.rank = -1};
     left.rank = a->rank > 2 ? a->rank - 2 : 0;
     right.rank = b->rank > 2 ? b->rank - 2 : 0;
     HST_TRY(infer_broadcast(c, &left, &right, &r, err));

@@ -86,7 +86,15 @@ static hst_status give_check(eval_context *c, hst_error *err) {
     return o->check ? o->check(o->user, err) : HST_STATUS_OK;
 }
 
-static const eval_runtime runtime = {give_output, give_alias, give_scratch, give_subgraph, give_check};
+static hst_status give_room(eval_context *c, size_t bytes, hst_error *err) {
+    const interp *in = ((evaluation *)c->owner)->in;
+    if (!in->options->budget || (bytes <= in->options->budget && in->live <= in->options->budget - bytes))
+        return HST_STATUS_OK;
+    return node_error(c->node, err, HST_STATUS_BUDGET, "needs %zu bytes, %zu are in use, the memory budget is %zu", bytes,
+                      in->live, in->options->budget);
+}
+
+static const eval_runtime runtime = {give_output, give_alias, give_scratch, give_subgraph, give_check, give_room};
 
 /* ---- one node ---- */
 
@@ -132,6 +140,7 @@ done:
 static hst_status evaluate(interp *in, const node *n, const hst_tensor *const *inputs, hst_tensor **out,
                            hst_error *err) {
     if (!n->op) return node_error(n, err, HST_STATUS_INTERNAL, "operator was not resolved");
+    HST_TRY(eval_check_lists(n, inputs, err));
     if (!n->op->eval) {
         if (n->op->expand) return evaluate_expansion(in, n, inputs, out, err);
         return node_error(n, err, HST_STATUS_UNSUPPORTED, "cannot be evaluated");

@@ -28,11 +28,12 @@ static hst_status read_args(const node *n, args *a, hst_error *err) {
 static hst_status infer(infer_context *c, hst_error *err) {
     args a;
     HST_TRY(read_args(c->node, &a, err));
-    const type count = {HST_DTYPE_S64, 0, {0}}, condition = {HST_DTYPE_B8, 0, {0}};
+    const type count = {.dtype = HST_DTYPE_S64}, condition = {.dtype = HST_DTYPE_B8};
     infer_subgraph_input(a.body, 0, &count);
     infer_subgraph_input(a.body, 1, &condition);
     for (int i = 0; i < a.states; i++) { /* a state's shape may change from one iteration to the next */
-        type t = {infer_in(c, i + 2)->dtype, -1, {0}};
+        type t = *infer_in(c, i + 2);
+        t.rank = -1;
         infer_subgraph_input(a.body, i + 2, &t);
     }
     HST_TRY(graph_infer(a.body, err));
@@ -41,6 +42,8 @@ static hst_status infer(infer_context *c, hst_error *err) {
         c->out[i].dtype = t->dtype;
         if (i < a.states) {
             if (t->dtype == HST_DTYPE_NONE) c->out[i].dtype = infer_in(c, i + 2)->dtype;
+            c->out[i].element = t->element;
+            c->out[i].optional = t->optional;
         } else if (t->rank >= 0 && t->rank < HST_RANK_MAX) {
             c->out[i].rank = t->rank + 1;
             c->out[i].dim[0] = dim_symbol(c->model, "");
@@ -98,7 +101,7 @@ static hst_status scan_add(loop *l, int k, const hst_tensor *t, hst_error *err) 
     if (!type_equal(&here, &s->type))
         return node_error(n, err, HST_STATUS_BAD_SHAPE, "scan output %d changes its shape or type at iteration %lld", k,
                           (long long)l->iterations);
-    if (dtype_bits(t->dtype) % 8)
+    if (dtype_bits(t->dtype) % 8 || tensor_is_list(t))
         return node_error(n, err, HST_STATUS_UNSUPPORTED, "scan output %d of %s", k, dtype_name(t->dtype));
     if (t->dtype != HST_DTYPE_STRING) return block_add(l->c, &s->elements, t->data, t->bytes, err);
     const hst_string *from = t->data;
@@ -221,6 +224,7 @@ HST_OP(Loop) = {
     .infer = infer,
     .eval = eval,
     .summary = "a graph run again and again",
-    .gaps = "sequences, optionals; scans of packed types",
+    .lists = true,
+    .gaps = "scans of packed types",
     HST_CASES(cases),
 };

@@ -77,6 +77,8 @@ typedef struct eval_runtime {
                            int n_out, hst_error *err);
     /* CANCELLED or DEADLINE where the run should stop: call it in long loops. */
     hst_status (*check)(eval_context *c, hst_error *err);
+    /* BUDGET where so many bytes more would not fit; for what is made outside of outputs and scratch. NULL: all fits. */
+    hst_status (*room)(eval_context *c, size_t bytes, hst_error *err);
 } eval_runtime;
 
 struct eval_context {
@@ -102,6 +104,8 @@ hst_status eval_scratch(eval_context *c, size_t bytes, void **out, hst_error *er
 hst_status eval_need(const eval_context *c, int i, const char *name, const hst_tensor **out, hst_error *err);
 /* eval_need, and its integers (s32 or s64, rank 0 or 1). */
 hst_status eval_ints(const eval_context *c, int i, const char *name, int64_t *to, int most, int *count, hst_error *err);
+/* BAD_SHAPE where an input is a sequence or an empty optional and the operator takes none: to be asked before eval. */
+hst_status eval_check_lists(const node *n, const hst_tensor *const *in, hst_error *err);
 static inline bool eval_wants(const eval_context *c, int i) { return i < c->n_out && c->node->out[i]; }
 
 /* ---- moving elements (move.c) ----
@@ -219,6 +223,7 @@ typedef struct op {
     hst_status (*pack)(pack_context *c, hst_error *err); /* may be NULL */
     hst_status (*quantize)(quantize_context *c, hst_error *err); /* may be NULL */
     bool nondeterministic; /* random: never folded */
+    bool lists;            /* inputs may be sequences and empty optionals; outputs may, and nothing is folded then */
     const char *summary;   /* one line for `hasten list ops` */
     const char *gaps;      /* what the standard allows and this does not do, or NULL */
     const op_case *cases;  /* HST_CASES(list): ends with a NULL name; NULL in the shared library */

@@ -112,7 +112,7 @@ static hst_status eval_leaky_relu(eval_context *c, hst_error *err) {
 /* ---- selection ---- */
 
 static hst_status infer_where(infer_context *c, hst_error *err) {
-    type both = {HST_DTYPE_NONE, -1, {0}};
+    type both = {.rank = -1};
     c->out[0].dtype = infer_in(c, 1)->dtype;
     HST_TRY(infer_broadcast(c, infer_in(c, 1), infer_in(c, 4), &both, err));
     return infer_broadcast(c, infer_in(c, 0), &both, &c->out[0], err);

@@ -39,7 +39,7 @@ static hst_status read_args(const node *n, args *a, hst_error *err) {
 
 static hst_status infer_input(infer_context *c, const args *a, int k, dim *length, hst_error *err) {
     const type *x = infer_in(c, a->states + k);
-    type element = {x->dtype, -1, {0}};
+    type element = {.dtype = x->dtype, .rank = -1};
     int axis;
     bool ok;
     if (x->rank >= 0) {

@@ -12,7 +12,7 @@
 #define FOLD_GROWTH 4 /* s8 to f32 */
 
 static bool folds(const node *n) {
-    if (!n->op || n->op->nondeterministic || (!n->op->eval && !n->op->expand)) return false;
+    if (!n->op || n->op->nondeterministic || (n->op->lists && !node_is(n, "", "Identity")) || (!n->op->eval && !n->op->expand)) return false;
     if (n->n_out < 1 || !n->out[0]) return false;
     for (int k = 0; k < n->n_attributes; k++)
         if (n->attributes[k].type == ATTRIBUTE_GRAPH || n->attributes[k].type == ATTRIBUTE_GRAPHS) return false;

@@ -52,6 +52,10 @@ bool dtype_valid(int d) {
 }
 
 static const struct dtype_facts *get(hst_dtype d) {
+    static const struct dtype_facts sequence = {"sequence", {0}, 0, KIND_OTHER},
+                                    optional = {"optional", {0}, 0, KIND_OTHER};
+    if (d == HST_DTYPE_SEQUENCE) return &sequence;
+    if (d == HST_DTYPE_OPTIONAL) return &optional;
     return &facts[dtype_valid((int)d) ? d : HST_DTYPE_NONE];
 }
 

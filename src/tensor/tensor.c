@@ -11,7 +11,7 @@
 
 #define BUFFER_HEAD ((sizeof(tensor_buffer) + MEMORY_ALIGN - 1) / MEMORY_ALIGN * MEMORY_ALIGN)
 
-static void release_block(tensor_buffer *b) {
+void tensor_buffer_release(tensor_buffer *b) {
     hst_allocator a = b->allocator;
     memory_free(&a, b, BUFFER_HEAD + b->size);
 }
@@ -22,7 +22,7 @@ tensor_buffer *tensor_buffer_new(size_t size, const hst_allocator *a) {
     if (!size_add(size, BUFFER_HEAD, &need)) return NULL;
     tensor_buffer *b = memory_alloc(a, need, MEMORY_ALIGN);
     if (!b) return NULL;
-    *b = (tensor_buffer){.references = 1, .release = release_block, .allocator = *a, .size = size};
+    *b = (tensor_buffer){.references = 1, .release = tensor_buffer_release, .allocator = *a, .size = size};
     b->data = (char *)b + BUFFER_HEAD;
     return b;
 }
@@ -60,9 +60,13 @@ hst_status shape_count(int rank, const int64_t *dim, int64_t *count, hst_error *
 hst_status shape_bytes(hst_dtype d, int rank, const int64_t *dim, size_t *bytes, hst_error *err) {
     int64_t count = 0;
     HST_TRY(shape_count(rank, dim, &count, err));
-    if (!dtype_valid((int)d)) return error_set(err, HST_STATUS_BAD_FORMAT, NULL, "unknown element type %d", (int)d);
-    bool fits = d == HST_DTYPE_STRING ? size_mul((size_t)count, sizeof(hst_string), bytes)
-                                      : dtype_bytes(d, (size_t)count, bytes);
+    bool list = d == HST_DTYPE_SEQUENCE || d == HST_DTYPE_OPTIONAL;
+    if (!list && !dtype_valid((int)d))
+        return error_set(err, HST_STATUS_BAD_FORMAT, NULL, "unknown element type %d", (int)d);
+    if (list && rank != 1) return error_set(err, HST_STATUS_BAD_SHAPE, NULL, "a %s of rank %d", dtype_name(d), rank);
+    bool fits = list                    ? size_mul((size_t)count, sizeof(hst_tensor *), bytes)
+                : d == HST_DTYPE_STRING ? size_mul((size_t)count, sizeof(hst_string), bytes)
+                                        : dtype_bytes(d, (size_t)count, bytes);
     if (!fits || *bytes > PTRDIFF_MAX)
         return error_set(err, HST_STATUS_BAD_SHAPE, NULL, "the size of %lld elements of type %s overflows",
                          (long long)count, dtype_name(d));
@@ -159,8 +163,26 @@ hst_status tensor_view(const hst_tensor *t, int rank, const int64_t *dim, const 
     return HST_STATUS_OK;
 }
 
+static hst_status clone_list(const hst_tensor *t, const hst_allocator *a, hst_tensor **out, hst_error *err) {
+    int64_t n = tensor_count(t);
+    hst_tensor **items = memory_alloc(a, t->bytes, 16);
+    if (!items) return error_no_memory(err, t->bytes, "a sequence");
+    memset(items, 0, t->bytes);
+    hst_status status = HST_STATUS_OK;
+    for (int64_t i = 0; i < n && status == HST_STATUS_OK; i++)
+        status = tensor_clone(tensor_item(t, i), a, &items[i], err);
+    if (status == HST_STATUS_OK) {
+        status = tensor_new_list(t->dtype, items, n, a, out, err);
+    } else {
+        for (int64_t i = 0; i < n; i++) tensor_free(items[i]);
+    }
+    memory_free(a, items, t->bytes);
+    return status;
+}
+
 hst_status tensor_clone(const hst_tensor *t, const hst_allocator *a, hst_tensor **out, hst_error *err) {
     if (t->dtype == HST_DTYPE_STRING) return tensor_new_strings(t->rank, t->dim, t->data, a, out, err);
+    if (tensor_is_list(t)) return clone_list(t, a, out, err);
     HST_TRY(tensor_new(t->dtype, t->rank, t->dim, a, out, err));
     if (t->bytes) memcpy((*out)->data, t->data, t->bytes);
     return HST_STATUS_OK;

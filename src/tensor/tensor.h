@@ -17,7 +17,8 @@ typedef struct tensor_buffer {
 } tensor_buffer;
 
 /* `struct hst_tensor` of the public header. A tensor is a small value that is never shared between threads while it is
- * changed; its buffer may be. Strings: data is hst_string[count], their bytes live in the same buffer. */
+ * changed; its buffer may be. Strings: data is hst_string[count], their bytes live in the same buffer. Lists (sequences,
+ * and empty optionals, which have no item): rank 1, data is hst_tensor *[count], which the buffer owns. */
 struct hst_tensor {
     hst_dtype dtype;
     int rank;                   /* 0 … HST_RANK_MAX */
@@ -48,6 +49,14 @@ hst_status tensor_view(const hst_tensor *t, int rank, const int64_t *dim, const 
 hst_status tensor_clone(const hst_tensor *t, const hst_allocator *a, hst_tensor **out, hst_error *err); /* deep copy */
 void tensor_free(hst_tensor *t);
 
+/* A list (sequence.c). The items are taken over, also on failure; none of them may be a list. */
+hst_status tensor_new_list(hst_dtype d, hst_tensor **items, int64_t n, const hst_allocator *a, hst_tensor **out,
+                           hst_error *err);
+static inline bool tensor_is_list(const hst_tensor *t) { return t->dtype >= HST_DTYPE_SEQUENCE; }
+static inline const hst_tensor *tensor_item(const hst_tensor *t, int64_t i) {
+    return ((const hst_tensor *const *)t->data)[i];
+}
+
 int64_t tensor_count(const hst_tensor *t); /* number of elements; the shape was checked when the tensor was made */
 
 /* Element access for slow paths, any dtype but string and complex. Floats through f64; integers through s64 (u64 keeps its bits). */
@@ -63,5 +72,6 @@ hst_status tensor_read_s64(const hst_tensor *t, int64_t *to, int most, int *coun
 tensor_buffer *tensor_buffer_new(size_t size, const hst_allocator *a); /* NULL: no memory. Not zeroed. One reference. */
 tensor_buffer *tensor_buffer_retain(tensor_buffer *b);
 void tensor_buffer_drop(tensor_buffer *b); /* NULL allowed */
+void tensor_buffer_release(tensor_buffer *b); /* the `release` of tensor_buffer_new */
 
 #endif

@@ -41,7 +41,7 @@ static void run(case_model *m, bool constants) {
         if (constants)
             g->inputs[i]->constant = in[i];
         else
-            g->inputs[i]->type = (type){HST_DTYPE_NONE, -1, {0}};
+            g->inputs[i]->type = (type){.rank = -1};
     }
     interp_options options = {.budget = BUDGET, .check = count_node, .user = &left};
     bool inferred = graph_infer(g, &err) == HST_STATUS_OK;

@@ -286,7 +286,15 @@ static void test_inputs(void **state) {
     assert_non_null(m->main->inputs[0]->constant);
     model_free(m);
     m = read_good("types_of_values");
-    for (int i = 0; i < 4; i++) assert_int_equal(m->main->inputs[i]->type.dtype, HST_DTYPE_NONE);
+    const type *list = &m->main->inputs[0]->type;
+    assert_int_equal(list->dtype, HST_DTYPE_SEQUENCE);
+    assert_int_equal(list->element, HST_DTYPE_F32);
+    assert_int_equal(list->rank, 2);
+    assert_string_equal(dim_name(m, list->dim[0]), ""); /* may differ from item to item */
+    assert_int_equal(list->dim[1], 2);
+    assert_int_equal(m->main->inputs[1]->type.dtype, HST_DTYPE_F32);
+    assert_true(m->main->inputs[1]->type.optional);
+    for (int i = 2; i < 4; i++) assert_int_equal(m->main->inputs[i]->type.dtype, HST_DTYPE_NONE);
     assert_int_equal(m->main->inputs[4]->type.rank, -1);
     const type *t = &m->main->inputs[5]->type;
     assert_int_equal(t->rank, 6);

@@ -73,6 +73,13 @@ static void compare(const where *w, int k, const hst_tensor *got, const hst_tens
                  type_format(NULL, &want_type, b, sizeof b));
         return;
     }
+    if (tensor_is_list(want)) {
+        if (tensor_count(got) != tensor_count(want))
+            complain(w, "output %d has %d items", k, (int)tensor_count(got));
+        else
+            for (int64_t i = 0; i < tensor_count(want); i++) compare(w, k, tensor_item(got, i), tensor_item(want, i));
+        return;
+    }
     for (int64_t i = 0; i < tensor_count(want); i++) {
         if (same_element(got, want, i, w->c->tolerance)) continue;
         if (dtype_is_float(want->dtype))
@@ -173,7 +180,7 @@ static void forget(case_model *m, known k, symbol_table *s) {
     for (int i = 0; i < n; i++) {
         value *v = g->inputs[i];
         if (k == KNOW_CONSTANTS) v->constant = in[i];
-        if (k == KNOW_NOTHING) v->type = (type){HST_DTYPE_NONE, -1, {0}};
+        if (k == KNOW_NOTHING) v->type = (type){.rank = -1};
         for (int axis = 0; k == KNOW_SYMBOLS && axis < v->type.rank; axis++) {
             char name[32];
             snprintf(name, sizeof name, "d%d_%d", i, axis);
@@ -188,6 +195,12 @@ static void check_claim(const where *w, const symbol_table *s, int k, const valu
     char a[200], b[200];
     type want_type = type_of_tensor(want);
     const type *t = &v->type;
+    if (tensor_is_list(want)) { /* what is said of the items is checked in the list's own operators */
+        bool fits = t->dtype == want->dtype || (want->dtype == HST_DTYPE_OPTIONAL ? t->optional : !exact);
+        fits &= t->element == HST_DTYPE_NONE || want_type.element == HST_DTYPE_NONE || t->element == want_type.element;
+        if (!fits) complain(w, "output %d is inferred %s", k, type_format(v->graph->model, t, a, sizeof a));
+        return;
+    }
     bool bad = t->dtype != want->dtype && (exact || t->dtype != HST_DTYPE_NONE);
     bad |= t->rank != want->rank && t->rank >= 0;
     for (int axis = 0; axis < t->rank && !bad; axis++) {
@@ -266,13 +279,15 @@ static hst_status give_check(eval_context *c, hst_error *err) {
     return HST_STATUS_OK;
 }
 
-static const eval_runtime runtime = {give_output, give_alias, give_scratch, give_subgraph, give_check};
+static const eval_runtime runtime = {give_output, give_alias, give_scratch, give_subgraph, give_check, NULL};
 
 static void run_bound(const where *w, const case_model *m, const bind_context *b, hst_error *err) {
     const node *n = m->model->main->first;
     hst_tensor *out[64] = {0};
     bench_owner owner = {.n = 0};
-    eval_context c = {n, (const hst_tensor *const *)m->in, n->n_in, out, n->n_out, team_default(), &runtime, &owner, false, .macs = 0};
+    eval_context c = {
+        n,        (const hst_tensor *const *)m->in, n->n_in, out, n->n_out, team_default(), &runtime, &owner, false,
+        .macs = 0};
     if (b->run(b->state, &c, err) != HST_STATUS_OK)
         complain(w, "%s: %s", b->kernel ? b->kernel : "?", err->message);
     else
@@ -290,7 +305,7 @@ static void check_bound(const where *w, int first_constant) {
     type types[64];
     const hst_tensor *constants[64] = {0};
     for (int i = 0; i < m.n_in; i++) {
-        types[i] = m.in[i] ? type_of_tensor(m.in[i]) : (type){HST_DTYPE_NONE, -1, {0}};
+        types[i] = m.in[i] ? type_of_tensor(m.in[i]) : (type){.rank = -1};
         if (i >= first_constant) constants[i] = m.in[i];
     }
     bind_context b = {.node = m.model->main->first,
