@@ -9,6 +9,7 @@
  * elsewhere: where the mask is 0, unless the run shows padding rows. shows_padding = 1 says that the output is one that
  * shows them. FirstRows(x [1, R, …], offsets) -> [B, …], the first row of each sequence Where all rows are kept nothing
  * is copied. The expansion of PackPlan keeps all rows, which is always right. */
+#include <stdio.h>
 #include <string.h>
 
 #include "base/checked.h"
@@ -105,9 +106,10 @@ static hst_status read_packed(const eval_context *c, int64_t count, const hst_te
     if (x->rank < 2 || x->dim[0] != 1 || (count >= 0 && x->dim[1] != count) || x->dtype == HST_DTYPE_STRING ||
         dtype_bits(x->dtype) < 8) {
         const type t = type_of_tensor(x);
-        char shape[160];
-        return node_error(c->node, err, HST_STATUS_BAD_SHAPE, "x is %s, not [1, %lld, …] of numbers",
-                          type_format(NULL, &t, shape, sizeof shape), (long long)count);
+        char shape[160], wanted[32] = "R";
+        if (count >= 0) snprintf(wanted, sizeof wanted, "%lld", (long long)count);
+        return node_error(c->node, err, HST_STATUS_BAD_SHAPE, "x is %s, not [1, %s, …] of numbers",
+                          type_format(NULL, &t, shape, sizeof shape), wanted);
     }
     *row = (size_t)dtype_bits(x->dtype) / 8;
     for (int i = 2; i < x->rank; i++) *row *= (size_t)x->dim[i];

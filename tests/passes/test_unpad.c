@@ -1,6 +1,7 @@
-/* Without padding: the committed exports of encoders, with all passes and with those before `dead_rows` and `unpad`, over ragged
- * batches of every kind of mask. Rows that the mask shows have the same bits; the others are zeros, or computed with
- * the same bits, as the session says; so for any number of threads. */
+/* Without padding: the committed exports of encoders, with all passes and with those before `dead_rows` and `unpad`,
+ * over ragged batches of every kind of mask. Rows that the mask shows have the same bits; the others are zeros, or
+ * computed with the same bits, as the session says; so for any number of threads. */
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -8,22 +9,30 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include "convert/export.h"
 #include "exec/session.h"
 #include "onnx/onnx.h"
 #include "passes/pass.h"
 
 #define EXPORTS HASTEN_SOURCE_DIR "/tests/onnx/data/exports/"
 #define BEFORE  74 /* orders of passes before dead_rows and unpad */
+#define AFTER   80 /* … up to unpad */
 #define WORDS   40 /* of the exports' tables */
 #define INPUTS  4
 #define OUTPUTS 4
 
 static const char *const encoders[] = {
-    "bert_base_ts17_sdpa",         "bert_seqcls_dynamo18",         "bert_seqcls_optimum",
-    "bert_seqcls_ts11_eager",      "bert_seqcls_ts14_sdpa",        "bert_seqcls_ts17_eager",
-    "bert_seqcls_ts17_sdpa",       "bert_tokcls_ts17_sdpa",        "distilbert_mlm_ts17_sdpa",
-    "distilbert_seqcls_dynamo18",  "distilbert_seqcls_optimum",    "distilbert_seqcls_ts11_eager",
-    "distilbert_seqcls_ts14_sdpa", "distilbert_seqcls_ts17_eager", "distilbert_seqcls_ts17_sdpa"};
+    "bert_base_ts17_sdpa", "bert_seqcls_dynamo18", "bert_seqcls_optimum", "bert_seqcls_ts11_eager",
+    "bert_seqcls_ts14_sdpa", "bert_seqcls_ts17_eager", "bert_seqcls_ts17_sdpa", "bert_tokcls_ts17_sdpa",
+    "distilbert_mlm_ts17_sdpa", "distilbert_seqcls_dynamo18", "distilbert_seqcls_optimum",
+    "distilbert_seqcls_ts11_eager", "distilbert_seqcls_ts14_sdpa", "distilbert_seqcls_ts17_eager",
+    "distilbert_seqcls_ts17_sdpa",
+    /* one operator for the attention; half precision; 4-bit weights */
+    "bert_seqcls_dynamo23", "distilbert_seqcls_dynamo23", "bert_seqcls_ts11_eager_fused",
+    "bert_seqcls_ts17_eager_fused", "bert_seqcls_ts17_eager_fused_fastgelu", "bert_seqcls_ts17_eager_fused_fp16",
+    "bert_seqcls_ts17_eager_fp16", "distilbert_seqcls_ts17_eager_fp16", "bert_seqcls_ts17_eager_nbits4",
+    "distilbert_seqcls_ts17_eager_nbits4_asym", "bert_seqcls_ts17_eager_session_extended",
+    "distilbert_seqcls_ts17_eager_fused", "distilbert_seqcls_ts17_eager_session_extended"};
 
 /* '1' is seen; one row a sequence. */
 typedef struct batch {
@@ -161,10 +170,17 @@ static void check(const char *name, const compiled *padded, const compiled *pack
     free_result(&want);
 }
 
+static int count(const model *m, const char *op_type) {
+    int n = 0;
+    for (const node *x = m->main->first; x; x = x->next) n += strcmp(x->op_type, op_type) == 0;
+    return n;
+}
+
 static void rows_that_are_seen_have_the_same_bits(void **state) {
     (void)state;
     for (size_t i = 0; i < sizeof encoders / sizeof *encoders; i++) {
         compiled padded = compile(encoders[i], BEFORE), packed = compile(encoders[i], 1000);
+        if (count(packed.model, "PackPlan") != 1) fail_msg("%s is not packed", encoders[i]);
         for (size_t k = 0; k < sizeof batches / sizeof *batches; k++) check(encoders[i], &padded, &packed, &batches[k]);
         drop(&padded);
         drop(&packed);
@@ -287,12 +303,6 @@ static compiled compile_pooling(pooling how, int last) {
     return c;
 }
 
-static int count(const model *m, const char *op_type) {
-    int n = 0;
-    for (const node *x = m->main->first; x; x = x->next) n += strcmp(x->op_type, op_type) == 0;
-    return n;
-}
-
 static void poolings_need_no_padding(void **state) {
     (void)state;
     static const struct {
@@ -313,9 +323,58 @@ static void poolings_need_no_padding(void **state) {
     }
 }
 
+/* ---- spelled out ---- */
+
+static bool near(double a, double b) {
+    return a == b || fabs(a - b) <= 1e-5 * (1 + fabs(b));
+}
+
+/* What export writes of a packed graph: standard operators, which mean what the file they came from meant. */
+static void check_spelled_out(const char *name, const compiled *padded, const compiled *packed) {
+    hst_error err = {0};
+    compiled plain = {NULL, NULL};
+    if (export_rebuild(packed->model, NULL, &plain.model, &err) != HST_STATUS_OK ||
+        ops_resolve(plain.model->main, &err) != HST_STATUS_OK ||
+        graph_infer(plain.model->main, &err) != HST_STATUS_OK ||
+        engine_compile(plain.model, NULL, &plain.engine, &err) != HST_STATUS_OK)
+        fail_msg("%s: %s", name, err.message);
+    for (const node *n = plain.model->main->first; n; n = n->next) assert_string_not_equal(n->domain, "hasten");
+    for (size_t k = 0; k < sizeof batches / sizeof *batches; k++) {
+        if (!batches[k].length) continue;
+        result want = run(padded, &batches[k], false, 1, 1), got = run(&plain, &batches[k], false, 1, 1);
+        if (got.status != want.status) fail_msg("%s, %s: %s", name, batches[k].name, got.error.message);
+        for (int i = 0; i < want.n && want.status == HST_STATUS_OK; i++)
+            for (int64_t x = 0; x < tensor_count(want.out[i]); x++)
+                if (!near(tensor_get_f64(got.out[i], x), tensor_get_f64(want.out[i], x)))
+                    fail_msg("%s, %s: output %d, element %lld is %g, not %g", name, batches[k].name, i, (long long)x,
+                             tensor_get_f64(got.out[i], x), tensor_get_f64(want.out[i], x));
+        free_result(&got);
+        free_result(&want);
+    }
+    drop(&plain);
+}
+
+static void packed_graphs_can_be_spelled_out(void **state) {
+    (void)state;
+    static const char *const files[] = {"bert_base_ts17_sdpa", "bert_seqcls_dynamo18", "distilbert_mlm_ts17_sdpa",
+                                        "bert_seqcls_ts17_eager_fused"};
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+        compiled padded = compile(files[i], BEFORE), packed = compile(files[i], AFTER);
+        check_spelled_out(files[i], &padded, &packed);
+        drop(&padded);
+        drop(&packed);
+    }
+    for (pooling how = POOL_MEAN; how <= POOL_MAX; how++) {
+        compiled padded = compile_pooling(how, BEFORE), packed = compile_pooling(how, AFTER);
+        check_spelled_out("a pooling", &padded, &packed);
+        drop(&padded);
+        drop(&packed);
+    }
+}
+
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(rows_that_are_seen_have_the_same_bits),
-                                       cmocka_unit_test(poolings_need_no_padding),
-                                       cmocka_unit_test(padding_may_change_between_runs)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(rows_that_are_seen_have_the_same_bits), cmocka_unit_test(poolings_need_no_padding),
+        cmocka_unit_test(packed_graphs_can_be_spelled_out), cmocka_unit_test(padding_may_change_between_runs)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
