@@ -136,6 +136,8 @@ static hst_status bind(bind_context *c, hst_error *err) {
     c->state_free = matmul_weights_free;
     c->run = run;
     c->kernel = kernels_get()->gemm_f32()->name;
+    if (c->node->graph->model->quantization == MODEL_QUANTIZATION_INT8)
+        c->why = "stays in f32: small, not constant, or its weights would lose too much on 8 bits";
     return HST_STATUS_OK;
 }
 

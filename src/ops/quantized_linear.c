@@ -18,8 +18,8 @@ enum {
 
 /* Whether w can be the packed form of [k, n] (k -1: not known). */
 static hst_status check_weights(const node *n, int rank, const dim *w, int64_t k, int64_t columns, hst_error *err) {
-    if (rank != 2 || columns <= 0 || w[0] != gemm_s8_panels(columns) || w[1] < GEMM_S8_HEAD ||
-        (w[1] - GEMM_S8_HEAD) % GEMM_S8_BLOCK)
+    if (rank != 2 || columns <= 0 || columns > INT64_MAX - GEMM_S8_NR || w[0] != gemm_s8_panels(columns) ||
+        w[1] < GEMM_S8_HEAD || (w[1] - GEMM_S8_HEAD) % GEMM_S8_BLOCK)
         return node_error(n, err, HST_STATUS_BAD_SHAPE, "weights are no packed panels of %lld columns",
                           (long long)columns);
     if (k >= 0 && (k > GEMM_S8_K_MAX || w[1] != gemm_s8_panel_bytes(k)))
