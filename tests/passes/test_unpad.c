@@ -372,9 +372,47 @@ static void packed_graphs_can_be_spelled_out(void **state) {
     }
 }
 
+/* ---- how many rows are computed ---- */
+
+static void note_rows(void *user, const hst_profile_event *event) {
+    if (strcmp(event->op_type, "PackPlan") == 0) *(int64_t *)user = event->output.dims[0];
+}
+
+static int64_t planned_rows(const compiled *c, const batch *b, const char *output, bool zero) {
+    const graph *g = c->model->main;
+    const session_options options = {.zero_padding = zero};
+    int64_t rows = -1;
+    hst_run_options run_options = HST_INIT(hst_run_options);
+    hst_tensor *in[INPUTS], *out[1] = {NULL};
+    session *s;
+    run_options.profile = note_rows;
+    run_options.profile_user = &rows;
+    assert_int_equal(session_new(c->engine, &options, &s, NULL), HST_STATUS_OK);
+    for (int i = 0; i < g->n_inputs; i++) in[i] = make_input(g->inputs[i]->name, b);
+    assert_int_equal(
+        session_run(s, (size_t)g->n_inputs, NULL, (const hst_tensor *const *)in, 1, &output, out, &run_options, NULL),
+        HST_STATUS_OK);
+    tensor_free(out[0]);
+    for (int i = 0; i < g->n_inputs; i++) tensor_free(in[i]);
+    session_free(s);
+    return rows;
+}
+
+/* Padding is computed only where an output that is asked for shows it, in a session that computes it. */
+static void rows_follow_what_is_asked_for(void **state) {
+    (void)state;
+    const batch *b = &batches[0]; /* 6 + 1 + 11 + 10 + 3 of 5 · 11 */
+    compiled c = compile("bert_base_ts17_sdpa", 1000);
+    assert_int_equal(planned_rows(&c, b, "last_hidden_state", false), 55);
+    assert_int_equal(planned_rows(&c, b, "last_hidden_state", true), 31);
+    assert_int_equal(planned_rows(&c, b, c.model->main->outputs[1]->name, false), 31);
+    drop(&c);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(rows_that_are_seen_have_the_same_bits), cmocka_unit_test(poolings_need_no_padding),
-        cmocka_unit_test(packed_graphs_can_be_spelled_out), cmocka_unit_test(padding_may_change_between_runs)};
+        cmocka_unit_test(packed_graphs_can_be_spelled_out), cmocka_unit_test(padding_may_change_between_runs),
+        cmocka_unit_test(rows_follow_what_is_asked_for)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
