@@ -564,8 +564,57 @@ static void processes_share_an_engine(void **state) {
     }
 }
 
+#if !defined(HASTEN_SANITIZE_ADDRESS) && !defined(HASTEN_SANITIZE_THREAD) /* they keep a memory of their own */
+#define MEMORY_IS_OURS
+/* Kilobytes that this process held at most. */
+static long peak_memory(void) {
+    char line[128];
+    long kb = 0;
+    FILE *f = fopen("/proc/self/status", "r");
+    while (f && fgets(line, sizeof line, f))
+        if (sscanf(line, "VmHWM: %ld", &kb) == 1) break;
+    if (f) fclose(f);
+    return kb;
+}
+
+/* The weights are there once: no second copy, packed or widened, is ever made. */
+static void a_run_holds_the_weights_once(void **state) {
+    (void)state;
+    char path[128];
+    int status;
+    path_of(path, "sentiment.hst");
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (!child) { /* compiling takes more than running: another process does it */
+        hst_error err = {0};
+        hst_model *m = load(SENTIMENT, &err);
+        _exit(!m || hst_model_compile(m, path, NULL, &err) != HST_STATUS_OK);
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    if ((child = fork()) == 0) {
+        hst_error err = {0};
+        hst_tensor *out[16];
+        section_file *f;
+        section weights;
+        const long before = peak_memory();
+        hst_model *m = load(path, &err);
+        if (!m || run(m, out) != HST_STATUS_OK) _exit(1);
+        if (section_file_open(path, false, NULL, &f, NULL) != HST_STATUS_OK) _exit(2);
+        if (section_file_get(f, "weights", &weights, NULL) != HST_STATUS_OK) _exit(2);
+        _exit(peak_memory() - before > (long)(weights.size >> 10) + (16 << 10) ? 3 : 0);
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), 0);
+}
+#endif
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+#ifdef MEMORY_IS_OURS
+        cmocka_unit_test(a_run_holds_the_weights_once),
+#endif
         cmocka_unit_test(processes_share_an_engine), /* forks: before there are threads */
         cmocka_unit_test(compiled_exports_have_the_same_bits),
         cmocka_unit_test(compiled_checkpoints_have_the_same_bits),
