@@ -55,7 +55,7 @@ static void neighbours(const job *j, int a, double n, int64_t *index, double *we
     if (!(fabs(x) < 1e15)) x = x > 0 ? 1e15 : -1e15; /* so that neighbours differ; NaN lies outside too */
     if (j->taps == 1) x = rint(x);
     if (x < least || x > most) {
-        if (j->padding == BORDER) x = x < 0 ? 0 : x > length - 1 ? length - 1 : x;
+        if (j->padding == BORDER && j->taps < 4) x = x < 0 ? 0 : x > length - 1 ? length - 1 : x;
         if (j->padding == REFLECTION) x = reflect(x, least, most);
     }
     if (j->taps == 1) {

@@ -223,6 +223,8 @@ static double place_of(const args *a, const change *c, int64_t o) {
 }
 
 static double round_place(const args *a, double place, bool shrinks) {
+    const double half = rint(place * 2) / 2; /* a place on or between elements is meant where rounding just misses it */
+    if (fabs(place - half) < 1e-6) place = half;
     switch (a->nearest) {
     case PREFER_FLOOR:
         return ceil(place - 0.5);
