@@ -25,7 +25,7 @@ class Rows:
         state = "missing" if value is None else "met" if (value >= limit if least else value <= limit) else "missed"
         self.rows.append({"what": what, "value": value, "limit": limit, "least": least, "state": state, "where": where})
         shown = "-" if value is None else format(value, form)
-        print(f"  {state:<8} {what:<62} {shown:>9} {'>=' if least else '<='} {limit:<7g} {where}", flush=True)
+        print(f"  {state:<8} {what:<82} {shown:>9} {'>=' if least else '<='} {limit:<7g} {where}", flush=True)
 
     def lowest(self, what, values, limit):
         """`values`: (number, point) pairs, or nothing."""

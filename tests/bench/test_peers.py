@@ -58,6 +58,14 @@ class Peers(unittest.TestCase):
         self.assertEqual(got["classification, f32: best peer, 1x8"], "missing")
         self.assertEqual(set(states([]).values()), {"missing"})
 
+    def test_settled(self):
+        rounds = lambda *ratios: {("hasten", "float32"): [2.0] * len(ratios), ("torch", "float32"): [2 * r for r in ratios]}
+        self.assertTrue(peers.settled(rounds(1.5, 1.55, 1.52)))
+        self.assertFalse(peers.settled(rounds(1.5, 1.9, 1.52)))
+        self.assertTrue(peers.settled(rounds(1.5, 1.51, 1.52, 1.53, 3.0)))  # one round hit by a neighbour
+        self.assertFalse(peers.settled(rounds(1.0, 1.1, 1.5, 1.9, 2.0)))
+        self.assertTrue(peers.settled(rounds(1.5)))
+
     def test_no_int8(self):
         result = made("1x32", 1.5)
         del result["int8"]
