@@ -23,9 +23,12 @@ static hst_status time_size(bench_subject *s, const char *size, double seconds, 
     uint64_t first = 0, begin, budget = (uint64_t)(seconds * 1e9);
     size_t n = 0;
     HST_TRY(bench_set_size(s, size, err));
-    HST_TRY(bench_once(s, NULL, &first, err));
-    if (first >= SLOW_NS) times[n++] = first;
     begin = hst_clock_ns();
+    HST_TRY(bench_once(s, NULL, &first, err));
+    if (first >= SLOW_NS)
+        times[n++] = first;
+    else
+        begin = hst_clock_ns();
     while (n < RUNS_MOST && (n < (first < SLOW_NS ? RUNS_LEAST : 1) || hst_clock_ns() - begin < budget))
         HST_TRY(bench_once(s, NULL, &times[n++], err));
     bench_sort(times, n);
