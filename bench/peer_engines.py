@@ -207,6 +207,13 @@ def worker(engine, folder, head, threads, dtype):
             say({"error": f"{type(e).__name__}: {e}"})
 
 
+def die_with_parent():
+    """A stopped process would stay for ever."""
+    with contextlib.suppress(Exception):
+        import ctypes
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+
+
 class Process:
     """The parent's side: a process that runs only while it is asked something."""
 
@@ -215,7 +222,7 @@ class Process:
         environment = dict(os.environ, OMP_NUM_THREADS=str(threads), OPENBLAS_NUM_THREADS="1", ORT_DISABLE_TELEMETRY="1",
                            HF_HUB_OFFLINE="1")
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
-                                        text=True, env=environment)
+                                        text=True, env=environment, preexec_fn=die_with_parent)
 
     def answer(self):
         line = self.process.stdout.readline()
