@@ -37,9 +37,9 @@ typedef struct cli_load {
     hst_model_options model;
     hst_session_options session;
 } cli_load;
-enum { CLI_LOAD_FIRST = 1000, CLI_LOAD_PADDED_ROWS = CLI_LOAD_FIRST, CLI_LOAD_QUANTIZE };
+enum { CLI_LOAD_FIRST = 1000, CLI_LOAD_PADDED_ROWS = CLI_LOAD_FIRST, CLI_LOAD_QUANTIZE, CLI_LOAD_WEIGHTS };
 // clang-format off
-#define CLI_LOAD_OPTIONS {"padded-rows", 1, 0, CLI_LOAD_PADDED_ROWS}, {"quantize", 1, 0, CLI_LOAD_QUANTIZE}
+#define CLI_LOAD_OPTIONS {"padded-rows", 1, 0, CLI_LOAD_PADDED_ROWS}, {"quantize", 1, 0, CLI_LOAD_QUANTIZE}, {"weights", 1, 0, CLI_LOAD_WEIGHTS}
 // clang-format on
 void cli_load_init(cli_load *l);
 bool cli_load_option(cli_load *l, int code, const char *value);

@@ -164,6 +164,7 @@ HST_COMMAND(bench) = {
             "      --padded-rows compute|zero  what padding rows of token outputs hold (default: compute, as ONNX)\n"
             "      --profile FILE the steps of the timed runs as a trace: chrome://tracing and Perfetto open it\n"
             "      --quantize int8  linear layers on 8-bit integers (default: none)\n"
+            "      --weights f32|f16|bf16  how weights are stored: half-width ones take half the memory (default: f32)\n"
             "      --machine      instead: FMA peak and memory bandwidth of this machine, caches, instruction set\n"
             "      --serve        instead: for each line 'SIZE SECONDS' of standard input, the times as a JSON line\n"
             "      --json         the report as JSON\n\n"

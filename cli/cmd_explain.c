@@ -315,7 +315,7 @@ HST_COMMAND(explain) = {
             "      --size BxS     made-up ids, as for `hasten bench` (default: 1x128); `none`: nothing is run\n"
             "      --threads N    default: what affinity mask and CPU quota allow\n"
             "      --runs N       default: about a second\n"
-            "      --padded-rows compute|zero, --quantize int8  as for `hasten bench`; 8-bit products are compared with\n"
-            "                     the f32 peak, which they may pass\n"
+            "      --padded-rows compute|zero, --quantize int8, --weights f16|bf16\n"
+            "                     as for `hasten bench`; 8-bit products are compared with the f32 peak, which they may pass\n"
             "      --json         the report as JSON\n\n"
             "  hasten explain --size 8x32 ./distilbert\n"};

@@ -221,6 +221,7 @@ HST_COMMAND(run) = {
             "      --device NAME    cpu (default)\n"
             "      --threads N      default: what affinity mask and CPU quota allow\n"
             "      --quantize int8  linear layers on 8-bit integers: faster, answers differ a little (default: none)\n"
+            "      --weights f32|f16|bf16  how weights are stored: half-width ones take half the memory (default: f32)\n"
             "      --batch-tokens N at most this many tokens a run (default: chosen)\n"
             "      --max-length N   cut texts to this many tokens\n"
             "      --top-k N|all    answers a text (default: the task's)\n"

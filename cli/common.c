@@ -57,6 +57,17 @@ bool cli_load_option(cli_load *l, int code, const char *value) {
         l->model.quantization = *value == 'i' ? HST_QUANTIZATION_INT8 : HST_QUANTIZATION_NONE;
         return strcmp(value, "int8") == 0 || strcmp(value, "none") == 0;
     }
+    if (code == CLI_LOAD_WEIGHTS) {
+        static const struct {
+            const char *name;
+            hst_dtype dtype;
+        } known[] = {{"f32", HST_DTYPE_F32}, {"f16", HST_DTYPE_F16}, {"bf16", HST_DTYPE_BF16}};
+        for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
+            if (strcmp(value, known[i].name) != 0) continue;
+            l->model.weights = known[i].dtype;
+            return true;
+        }
+    }
     return false;
 }
 

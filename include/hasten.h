@@ -327,6 +327,12 @@ typedef struct hst_model_options {
      * hidden states. NULL: what config.json names. An ONNX file is what it is. Errors: UNSUPPORTED. */
     const char *architecture;
     hst_quantization quantization; /* needs optimization 0 or 3: INVALID_ARGUMENT otherwise */
+    /* How the weights of linear layers are stored; arithmetic is f32 in any case. NONE: as is fastest, which is F32. F16,
+     * BF16: half the memory; exact where the model's weights are of that type, else each is rounded once; a matrix with a
+     * number that f16 cannot hold stays F32. Faster for 1 to 4 tokens a run, slower for more (docs/performance.md). The
+     * answers do not depend on batch, threads or machine. F16 and BF16 need optimization 0 or 3; an engine
+     * file keeps the form that it was compiled with, and takes NONE only. Else: INVALID_ARGUMENT. */
+    hst_dtype weights;
 } hst_model_options;
 
 /* Loads a model. `path` is an engine file (hst_model_compile); a .onnx file; a checkpoint's folder (config.json beside *.safetensors or pytorch_model.bin, or

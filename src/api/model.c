@@ -142,6 +142,14 @@ static hst_status check_options(const hst_model_options *o, hst_error *err) {
     if (o->quantization && o->optimization != OPTIMIZE_DEFAULT && o->optimization != OPTIMIZE_ALL)
         return error_set(err, HST_STATUS_INVALID_ARGUMENT, "quantization",
                          "quantization needs a rewritten graph: optimization 0 or 3, not %d", o->optimization);
+    if (o->weights != HST_DTYPE_NONE && o->weights != HST_DTYPE_F32 && o->weights != HST_DTYPE_F16 &&
+        o->weights != HST_DTYPE_BF16)
+        return error_set(err, HST_STATUS_INVALID_ARGUMENT, "weights",
+                         "weights are stored as f32, f16 or bf16, not as %d", (int)o->weights);
+    const bool half = o->weights == HST_DTYPE_F16 || o->weights == HST_DTYPE_BF16;
+    if (half && o->optimization != OPTIMIZE_DEFAULT && o->optimization != OPTIMIZE_ALL)
+        return error_set(err, HST_STATUS_INVALID_ARGUMENT, "weights",
+                         "half-width weights need a rewritten graph: optimization 0 or 3, not %d", o->optimization);
     if ((o->dimension_count && !o->dimensions) || (o->operator_count && !o->operators))
         return error_set(err, HST_STATUS_INVALID_ARGUMENT, "hst_model_options", "a list is NULL but has a count");
     return check_providers(o, err);
@@ -163,6 +171,11 @@ static hst_status compile(hst_model *m, const hst_model_options *o, hst_error *e
         return error_set(err, HST_STATUS_INVALID_ARGUMENT, "quantization",
                          "'%s' was compiled without quantization: compile it again with it", m->source.path);
     if (o->quantization == HST_QUANTIZATION_INT8) m->model->quantization = MODEL_QUANTIZATION_INT8;
+    if (m->model->compiled && o->weights != HST_DTYPE_NONE)
+        return error_set(err, HST_STATUS_INVALID_ARGUMENT, "weights",
+                         "'%s' holds its weights as it was compiled: compile it again to have them in another form",
+                         m->source.path);
+    m->model->weights = o->weights;
     HST_TRY(optimize_model(m->model, level, &report, err));
     return engine_compile(m->model, &m->allocator, &m->engine, err);
 }

@@ -170,6 +170,7 @@ struct model {
     bytes extra;
     model_quantization quantization;
     bool compiled; /* read from an engine file: rewritten already, its weights mapped as the kernels read them */
+    hst_dtype weights; /* of packed linear layers: f16, bf16; else f32 */
     const struct op *const *operators; /* descriptors that the user brought for this model; they win over op_list */
     int n_operators;
     /* Functions of the model that were not inlined are none: the reader inlines all. */

@@ -9,9 +9,9 @@
 #include "tensor/matmul_shape.h"
 
 /* ---- weights (matmul_weights.c) ----
- * Packed weights are a tensor [panels, k, nr] of f32, f16 or bf16: column panels as kernels/gemm_f32 reads them, the last
- * one filled up with zeros. A constant of that form is what the pass "pack" leaves in the graph and what an engine file
- * holds; n, the count of columns that exist, stands beside it. */
+ * Packed weights are a tensor [panels, k, nr] of f32, f16 or bf16: column panels as kernels/gemm_f32 reads them, the
+ * last one filled up with zeros. A constant of that form is what the pass "pack" leaves in the graph and what an engine
+ * file holds; n, the count of columns that exist, stands beside it. */
 
 /* Constant weights in panels: a bind state. */
 typedef struct matmul_weights {
@@ -31,8 +31,10 @@ hst_status matmul_weights_borrow(const hst_tensor *packed, int64_t n, const hst_
                                  hst_error *err);
 void matmul_weights_free(void *weights, const hst_allocator *a); /* NULL allowed */
 
-/* The same matrix as a packed tensor of f32, for the kernel of this CPU; and back, [k,n] of the panels' type. */
-hst_status matmul_pack(const hst_tensor *b, bool transposed, const hst_allocator *a, hst_tensor **out, hst_error *err);
+/* The same matrix as a packed tensor, for the kernel of this CPU: f16 or bf16 where that is `stored` (rounded where it
+ * must be; f32 where a finite element would become infinite), else f32. And back, [k,n] of the panels' type. */
+hst_status matmul_pack(const hst_tensor *b, bool transposed, hst_dtype stored, const hst_allocator *a, hst_tensor **out,
+                       hst_error *err);
 hst_status matmul_unpack(const hst_tensor *packed, int64_t n, const hst_allocator *a, hst_tensor **out, hst_error *err);
 /* A linear layer's weights on 8 bits: a descriptor's `quantize`. */
 hst_status matmul_quantize(quantize_context *c, hst_error *err);

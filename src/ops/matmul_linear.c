@@ -147,7 +147,7 @@ static hst_status pack(pack_context *c, hst_error *err) {
     const bool transposed = node_int(n, "transB", 0) != 0;
     if (node_attribute(n, "columns") || !w || n->in[1]->is_input || w->rank != 2 || !matmul_is_f32(w->dtype))
         return HST_STATUS_OK;
-    HST_TRY(matmul_pack(w, transposed, c->allocator, &c->packed, err));
+    HST_TRY(matmul_pack(w, transposed, c->weights, c->allocator, &c->packed, err));
     c->input = 1;
     c->set = "columns";
     c->to = w->dim[!transposed];

@@ -1,8 +1,10 @@
 /* Weights in panels: packing, unpacking, borrowing. See ops/matmul.h. */
+#include <math.h>
 #include <string.h>
 
 #include "base/checked.h"
 #include "ops/matmul.h"
+#include "tensor/convert.h"
 
 gemm_f32_operand matmul_operand(const hst_tensor *b, bool transposed, int64_t k, int64_t n) {
     const bool columns = transposed || n == 1; /* one column stands as a row of the transposed */
@@ -22,12 +24,39 @@ bool matmul_is_packed(int rank, const int64_t *dim, int64_t n) {
     return rank == 3 && dim[0] >= 0 && dim[1] >= 0 && dim[2] > 0 && n >= 0 && dim[0] == n / dim[2] + (n % dim[2] != 0);
 }
 
-hst_status matmul_pack(const hst_tensor *b, bool transposed, const hst_allocator *a, hst_tensor **out, hst_error *err) {
+enum { HALF_ROWS = 64 }; /* rows of a panel that are narrowed at once */
+
+/* Panels of f16 or bf16 from any operand; false where a finite element became infinite. */
+static bool pack_half(const gemm_f32_family *f, const gemm_f32_operand *b, int64_t k, int64_t n, hst_dtype d,
+                      uint16_t *to) {
+    float wide[HALF_ROWS * GEMM_F32_NR_MAX];
+    const uint16_t infinity = d == HST_DTYPE_F16 ? 0x7c00 : 0x7f80;
+    for (int64_t p = 0; p < gemm_f32_panels(f, n); p++)
+        for (int64_t i = 0; i < k; i += HALF_ROWS) {
+            const int64_t rows = k - i < HALF_ROWS ? k - i : HALF_ROWS, count = rows * f->nr;
+            gemm_f32_operand part = *b;
+            part.data = (const char *)b->data + i * b->row * (b->dtype == HST_DTYPE_F32 ? 4 : 2);
+            gemm_f32_pack(f, &part, rows, n, p, p + 1, wide);
+            convert_from_f32(d, wide, to, 0, count);
+            for (int64_t j = 0; j < count; j++)
+                if ((to[j] & 0x7fff) == infinity && isfinite(wide[j])) return false;
+            to += count;
+        }
+    return true;
+}
+
+hst_status matmul_pack(const hst_tensor *b, bool transposed, hst_dtype stored, const hst_allocator *a, hst_tensor **out,
+                       hst_error *err) {
     const int64_t k = b->dim[transposed], n = b->dim[!transposed];
     const gemm_f32_family *f = kernels_get()->gemm_f32();
     const gemm_f32_operand from = matmul_operand(b, transposed, k, n);
     int64_t dim[3];
     packed_dims(f, k, n, dim);
+    if (stored == HST_DTYPE_F16 || stored == HST_DTYPE_BF16) {
+        HST_TRY(tensor_new(stored, 3, dim, a, out, err));
+        if (pack_half(f, &from, k, n, stored, (*out)->data)) return HST_STATUS_OK;
+        tensor_free(*out);
+    }
     HST_TRY(tensor_new(HST_DTYPE_F32, 3, dim, a, out, err));
     gemm_f32_pack(f, &from, k, n, 0, dim[0], (*out)->data);
     return HST_STATUS_OK;

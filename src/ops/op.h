@@ -154,6 +154,7 @@ typedef struct bind_context {
 typedef struct pack_context {
     const node *node;
     const hst_allocator *allocator;
+    hst_dtype weights; /* asked for: f16, bf16; else f32 */
     /* results; input -1, as it begins: there is nothing to pack */
     int input;
     hst_tensor *packed; /* what stands there from now on */

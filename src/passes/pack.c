@@ -59,7 +59,7 @@ static node *next_alike(const value *v, const node *like, const pack_context *c)
 
 static hst_status pack_node(graph *g, node *n, bool *changed, hst_error *err) {
     if (!n->op || !n->op->pack || g->parent || !is_needed(n)) return HST_STATUS_OK;
-    pack_context c = {.node = n, .allocator = model_large(g->model), .input = -1};
+    pack_context c = {.node = n, .allocator = model_large(g->model), .weights = g->model->weights, .input = -1};
     HST_TRY(n->op->pack(&c, err));
     if (c.input < 0) return HST_STATUS_OK;
     *changed = true;

@@ -161,6 +161,46 @@ static void test_int8(void **state) {
     assert_int_equal(hst_model_load(MODEL, &o, &m, &err), HST_STATUS_INVALID_ARGUMENT);
 }
 
+/* Weights in half the width: the same bits where they are f16 by birth, as this model's are; near with bf16. Whatever the
+ * batch. */
+static void test_half_weights(void **state) {
+    (void)state;
+    static const hst_dtype stored[3] = {HST_DTYPE_F32, HST_DTYPE_F16, HST_DTYPE_BF16};
+    float alone[2], logits[3][6];
+    batch b = make_batch(3, 20), one = make_batch(1, 20);
+    hst_error err = {0};
+    for (int i = 0; i < 3; i++) {
+        hst_model_options o = HST_INIT(hst_model_options);
+        hst_model *m;
+        hst_session *s;
+        o.weights = stored[i];
+        assert_int_equal(hst_model_load(MODEL, &o, &m, &err), HST_STATUS_OK);
+        assert_int_equal(hst_session_new(m, NULL, &s, &err), HST_STATUS_OK);
+        assert_int_equal(run(s, &b, logits[i], 6, &err), HST_STATUS_OK);
+        assert_int_equal(run(s, &one, alone, 2, &err), HST_STATUS_OK);
+        assert_memory_equal(alone, logits[i], sizeof alone);
+        hst_session_free(s);
+        hst_model_free(m);
+    }
+    assert_memory_equal(logits[0], logits[1], sizeof logits[0]);
+    float most = 0;
+    for (int i = 0; i < 6; i++) {
+        const float d = logits[0][i] > logits[2][i] ? logits[0][i] - logits[2][i] : logits[2][i] - logits[0][i];
+        most = d > most ? d : most;
+    }
+    assert_true(most > 0 && most < 0.1f);
+    free_batch(&b);
+    free_batch(&one);
+    hst_model_options o = HST_INIT(hst_model_options);
+    hst_model *m = NULL;
+    o.weights = HST_DTYPE_F16;
+    o.optimization = 1;
+    assert_int_equal(hst_model_load(MODEL, &o, &m, &err), HST_STATUS_INVALID_ARGUMENT);
+    o.optimization = 0;
+    o.weights = HST_DTYPE_F64;
+    assert_int_equal(hst_model_load(MODEL, &o, &m, &err), HST_STATUS_INVALID_ARGUMENT);
+}
+
 typedef struct worker {
     hst_model *model;
     int threads;
@@ -251,7 +291,7 @@ static void test_failures(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_levels), cmocka_unit_test(test_no_allocation), cmocka_unit_test(test_int8),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_levels), cmocka_unit_test(test_no_allocation), cmocka_unit_test(test_int8), cmocka_unit_test(test_half_weights),
                                        cmocka_unit_test(test_threads), cmocka_unit_test(test_failures)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

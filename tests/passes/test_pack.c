@@ -1,5 +1,6 @@
 /* Weights are laid out for their kernel once: shared ones once for all, what others read stays as it is, and the
  * unpacked ones are given back. */
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <string.h>
@@ -9,6 +10,7 @@
 #include "ops/interp.h"
 #include "ops/matmul.h"
 #include "passes/pass.h"
+#include "tensor/convert.h"
 
 enum { K = 5, N = 37 };
 
@@ -97,6 +99,43 @@ static void a_weight_is_packed_and_the_unpacked_one_freed(void **state) {
     model_free(m);
 }
 
+/* Every element rounded once; a number that f16 cannot hold keeps its matrix in f32, infinities and NaN do not. */
+static void weights_are_stored_in_half(void **state) {
+    (void)state;
+    static const hst_dtype types[2] = {HST_DTYPE_F16, HST_DTYPE_BF16};
+    for (int i = 0; i < 2; i++)
+        for (int huge = 0; huge < 3; huge++) {
+            model *m = begin();
+            value *w = weight(m, "w", K, N);
+            float *x = w->constant->data;
+            const hst_dtype want = huge == 1 && i == 0 ? HST_DTYPE_F32 : types[i];
+            for (int64_t k = 0; k < K * N; k++) x[k] = (float)k * 1.2345f + 0.001f;
+            if (huge) x[K * N - 1] = huge == 1 ? 65521.0f : INFINITY;
+            output(m, node_of(m, "MatMul", input(m, "x", K), w), "y");
+            m->weights = types[i];
+            assert_int_equal(optimize_model(m, OPTIMIZE_ALL, NULL, NULL), HST_STATUS_OK);
+            const hst_tensor *packed = m->main->first->in[1]->constant;
+            assert_int_equal(packed->dtype, want);
+            hst_tensor *back;
+            assert_int_equal(matmul_unpack(packed, N, NULL, &back, NULL), HST_STATUS_OK);
+            for (int64_t k = 0; k < K * N; k++) {
+                float from = (float)k * 1.2345f + 0.001f;
+                if (huge && k == K * N - 1) from = huge == 1 ? 65521.0f : INFINITY;
+                uint16_t half;
+                float rounded = from;
+                if (want != HST_DTYPE_F32) {
+                    convert_from_f32(want, &from, &half, 0, 1);
+                    convert_to_f32(want, &half, 0, &rounded, 1);
+                }
+                float got;
+                convert_to_f32(want, back->data, k, &got, 1);
+                assert_true(got == rounded);
+            }
+            tensor_free(back);
+            model_free(m);
+        }
+}
+
 static void shared_weights_are_packed_once(void **state) {
     (void)state;
     model *m = begin();
@@ -150,6 +189,7 @@ static void exact_levels_pack_nothing(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_weight_is_packed_and_the_unpacked_one_freed),
+        cmocka_unit_test(weights_are_stored_in_half),
         cmocka_unit_test(shared_weights_are_packed_once),
         cmocka_unit_test(what_others_read_stays),
         cmocka_unit_test(a_default_stays),

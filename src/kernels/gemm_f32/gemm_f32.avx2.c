@@ -56,12 +56,25 @@ static inline __attribute__((always_inline)) void finish(const gemm_f32_tile *t,
     }
 }
 
+typedef enum panel_type { F32, F16, BF16 } panel_type;
+
+/* 8 elements of a panel; widening is exact. */
+static inline __attribute__((always_inline)) __m256 load_panel(const char *b, const panel_type type) {
+    if (type == F32) return _mm256_loadu_ps((const float *)b);
+    const __m128i half = _mm_loadu_si128((const __m128i *)b);
+    if (type == F16) return _mm256_cvtph_ps(half);
+    return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(half), 16));
+}
+
 /* rows and panels are constants after inlining: the loops over them unroll and acc lives in registers. The loop over k
  * stays as it is and rows are addressed from two pointers: unrolled further, gcc renames accumulators and spills. */
-static inline __attribute__((always_inline)) void tile(const gemm_f32_tile *t, const int rows, const int panels) {
+static inline __attribute__((always_inline)) void tile_of(const gemm_f32_tile *t, const int rows, const int panels,
+                                                          const panel_type type) {
     __m256 acc[6][8];
     const int64_t lda = t->lda, b_stride = t->b_stride;
-    const float *a0 = t->a, *a3 = rows > 3 ? t->a + 3 * lda : t->a, *b = t->b;
+    const float *a0 = t->a, *a3 = rows > 3 ? t->a + 3 * lda : t->a;
+    const int64_t size = type == F32 ? 4 : 2;
+    const char *b = t->b;
     uintptr_t ahead = t->ahead;
     const int64_t ahead_step = t->ahead_step;
 #pragma GCC unroll 8
@@ -74,17 +87,18 @@ static inline __attribute__((always_inline)) void tile(const gemm_f32_tile *t, c
 #pragma GCC unroll 4
         for (int p = 0; p < panels; p++) __builtin_prefetch(t->c + r * t->ldc + p * NR, 1);
 #pragma GCC unroll 1
-    for (int64_t k = t->k; k > 0; k--, a0++, a3++, b += NR, ahead += (uintptr_t)ahead_step) {
+    for (int64_t k = t->k; k > 0; k--, a0++, a3++, b += NR * size, ahead += (uintptr_t)ahead_step) {
 #pragma GCC unroll 4
         for (int p = 0; p < panels; p++) {
-            const __m256 b0 = _mm256_loadu_ps(b + p * b_stride), b1 = _mm256_loadu_ps(b + p * b_stride + 8);
+            const char *own = b + p * b_stride * size;
+            const __m256 b0 = load_panel(own, type), b1 = load_panel(own + 8 * size, type);
 #pragma GCC unroll 8
             for (int r = 0; r < rows; r++) {
                 const __m256 x = _mm256_broadcast_ss((r < 3 ? a0 : a3) + r % 3 * lda);
                 acc[r][2 * p] = _mm256_fmadd_ps(x, b0, acc[r][2 * p]);
                 acc[r][2 * p + 1] = _mm256_fmadd_ps(x, b1, acc[r][2 * p + 1]);
             }
-            _mm_prefetch((const char *)(b + p * b_stride) + (panels > 1 ? FAR : NEAR), _MM_HINT_T0);
+            _mm_prefetch(own + (panels > 1 ? FAR : NEAR), _MM_HINT_T0);
             if (panels == 1) _mm_prefetch((const char *)ahead, _MM_HINT_T1);
         }
     }
@@ -93,31 +107,85 @@ static inline __attribute__((always_inline)) void tile(const gemm_f32_tile *t, c
 }
 
 static void tile_1x16(const gemm_f32_tile *t) {
-    tile(t, 1, 1);
+    tile_of(t, 1, 1, F32);
 }
 static void tile_2x16(const gemm_f32_tile *t) {
-    tile(t, 2, 1);
+    tile_of(t, 2, 1, F32);
 }
 static void tile_3x16(const gemm_f32_tile *t) {
-    tile(t, 3, 1);
+    tile_of(t, 3, 1, F32);
 }
 static void tile_4x16(const gemm_f32_tile *t) {
-    tile(t, 4, 1);
+    tile_of(t, 4, 1, F32);
 }
 static void tile_5x16(const gemm_f32_tile *t) {
-    tile(t, 5, 1);
+    tile_of(t, 5, 1, F32);
 }
 static void tile_6x16(const gemm_f32_tile *t) {
-    tile(t, 6, 1);
+    tile_of(t, 6, 1, F32);
 }
 static void tile_1x64(const gemm_f32_tile *t) {
-    tile(t, 1, 4);
+    tile_of(t, 1, 4, F32);
 }
 static void tile_2x32(const gemm_f32_tile *t) {
-    tile(t, 2, 2);
+    tile_of(t, 2, 2, F32);
 }
 static void tile_3x32(const gemm_f32_tile *t) {
-    tile(t, 3, 2);
+    tile_of(t, 3, 2, F32);
+}
+static void tile_1x16_f16(const gemm_f32_tile *t) {
+    tile_of(t, 1, 1, F16);
+}
+static void tile_2x16_f16(const gemm_f32_tile *t) {
+    tile_of(t, 2, 1, F16);
+}
+static void tile_3x16_f16(const gemm_f32_tile *t) {
+    tile_of(t, 3, 1, F16);
+}
+static void tile_4x16_f16(const gemm_f32_tile *t) {
+    tile_of(t, 4, 1, F16);
+}
+static void tile_5x16_f16(const gemm_f32_tile *t) {
+    tile_of(t, 5, 1, F16);
+}
+static void tile_6x16_f16(const gemm_f32_tile *t) {
+    tile_of(t, 6, 1, F16);
+}
+static void tile_1x64_f16(const gemm_f32_tile *t) {
+    tile_of(t, 1, 4, F16);
+}
+static void tile_2x32_f16(const gemm_f32_tile *t) {
+    tile_of(t, 2, 2, F16);
+}
+static void tile_3x32_f16(const gemm_f32_tile *t) {
+    tile_of(t, 3, 2, F16);
+}
+static void tile_1x16_bf16(const gemm_f32_tile *t) {
+    tile_of(t, 1, 1, BF16);
+}
+static void tile_2x16_bf16(const gemm_f32_tile *t) {
+    tile_of(t, 2, 1, BF16);
+}
+static void tile_3x16_bf16(const gemm_f32_tile *t) {
+    tile_of(t, 3, 1, BF16);
+}
+static void tile_4x16_bf16(const gemm_f32_tile *t) {
+    tile_of(t, 4, 1, BF16);
+}
+static void tile_5x16_bf16(const gemm_f32_tile *t) {
+    tile_of(t, 5, 1, BF16);
+}
+static void tile_6x16_bf16(const gemm_f32_tile *t) {
+    tile_of(t, 6, 1, BF16);
+}
+static void tile_1x64_bf16(const gemm_f32_tile *t) {
+    tile_of(t, 1, 4, BF16);
+}
+static void tile_2x32_bf16(const gemm_f32_tile *t) {
+    tile_of(t, 2, 2, BF16);
+}
+static void tile_3x32_bf16(const gemm_f32_tile *t) {
+    tile_of(t, 3, 2, BF16);
 }
 
 /* 8 columns of the panel from 8 rows of the operand, 8 k at a time. */
@@ -161,6 +229,10 @@ static const gemm_f32_family family = {
     .tile = {0, tile_1x16, tile_2x16, tile_3x16, tile_4x16, tile_5x16, tile_6x16},
     .wide = {0, tile_1x64, tile_2x32, tile_3x32},
     .wide_panels = {0, 4, 2, 2},
+    .f16 = {0, tile_1x16_f16, tile_2x16_f16, tile_3x16_f16, tile_4x16_f16, tile_5x16_f16, tile_6x16_f16},
+    .f16_wide = {0, tile_1x64_f16, tile_2x32_f16, tile_3x32_f16},
+    .bf16 = {0, tile_1x16_bf16, tile_2x16_bf16, tile_3x16_bf16, tile_4x16_bf16, tile_5x16_bf16, tile_6x16_bf16},
+    .bf16_wide = {0, tile_1x64_bf16, tile_2x32_bf16, tile_3x32_bf16},
     .pack_transposed = pack_transposed,
 };
 

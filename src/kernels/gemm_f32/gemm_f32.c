@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/cpu.h"
+#include "kernels/kernels.h"
 #include "tensor/convert.h"
 
 enum {
@@ -84,6 +85,10 @@ void gemm_f32_pack_half(const gemm_f32_family *f, const gemm_f32_operand *b, int
     }
 }
 
+static int64_t ceil_div(int64_t a, int64_t b) {
+    return (a + b - 1) / b;
+}
+
 /* ---- the driver ---- */
 
 gemm_f32 gemm_f32_make(const gemm_f32_family *f, int64_t m, int64_t n, int64_t k, const float *a, float *c) {
@@ -106,8 +111,19 @@ gemm_f32 gemm_f32_make(const gemm_f32_family *f, int64_t m, int64_t n, int64_t k
     return g;
 }
 
+/* The tiles for panels of a type, and the ones for several panels; NULL: none. */
+static const gemm_f32_tile_fn *tiles_for(const gemm_f32_family *f, hst_dtype panels, const gemm_f32_tile_fn **wide) {
+    *wide = panels == HST_DTYPE_F16 ? f->f16_wide : panels == HST_DTYPE_BF16 ? f->bf16_wide : f->wide;
+    const gemm_f32_tile_fn *t = panels == HST_DTYPE_F16 ? f->f16 : panels == HST_DTYPE_BF16 ? f->bf16 : f->tile;
+    return t[1] ? t : NULL;
+}
+
+/* True where tiles read the packed panels themselves. Half-width ones are widened on their way by the single tile of
+ * few rows; for more rows once, into scratch. (Widening is exact: the bits are the same.) */
 static bool panels_in_place(const gemm_f32 *g) {
-    return g->packed && g->packed_dtype == HST_DTYPE_F32;
+    const gemm_f32_tile_fn *wide;
+    if (!g->packed || g->packed_dtype == HST_DTYPE_F32) return g->packed != NULL;
+    return g->m <= g->family->mr && tiles_for(g->family, g->packed_dtype, &wide);
 }
 
 static int64_t group_size(const gemm_f32 *g) {
@@ -132,19 +148,26 @@ static int64_t block_rows(const gemm_f32 *g) {
     return rows / g->family->mr * g->family->mr;
 }
 
-void gemm_f32_rows(const gemm_f32_family *f, const gemm_f32_tile *all, int64_t rows) {
-    const int64_t tiles = (rows + f->mr - 1) / f->mr;
+/* Panels of f32, or of a type that the family has tiles for. With all->ahead_step, what is fetched goes on from
+ * all->ahead through all panels. */
+static void rows_of_type(const gemm_f32_family *f, const gemm_f32_tile *all, int64_t rows, hst_dtype type) {
+    const gemm_f32_tile_fn *wide_tiles, *narrow_tiles = tiles_for(f, type, &wide_tiles);
+    const int64_t size = type == HST_DTYPE_F32 ? 4 : 2;
+    const int64_t tiles = ceil_div(rows, f->mr);
     if (tiles == 0) return;
     const int64_t each = rows / tiles, more = rows % tiles, panels = gemm_f32_panels(f, all->n);
     gemm_f32_tile t = *all;
     for (int64_t p = 0; p < panels;) {
-        const bool several = tiles == 1 && f->wide[rows] && f->wide_panels[rows] <= panels - p;
+        const bool several = tiles == 1 && wide_tiles[rows] && f->wide_panels[rows] <= panels - p;
         const int64_t wide = several ? f->wide_panels[rows] : 1, column = p * f->nr;
         t.n = all->n - column < wide * f->nr ? all->n - column : wide * f->nr;
-        t.b = all->b + p * t.b_stride;
+        t.b = (const char *)all->b + p * t.b_stride * size;
         /* Each tile fetches its share of the next panel: memory is at work as long as the arithmetic is. */
-        t.ahead = p + wide < panels || !all->ahead ? (uintptr_t)(t.b + t.b_stride) : all->ahead;
-        t.ahead_step = (f->nr * (int64_t)sizeof(float) + tiles - 1) / tiles;
+        if (!all->ahead_step) {
+            const uintptr_t behind = (uintptr_t)t.b + (uintptr_t)(t.b_stride * size);
+            t.ahead = p + wide < panels || !all->ahead ? behind : all->ahead;
+            t.ahead_step = (f->nr * size + tiles - 1) / tiles;
+        }
         t.bias = all->bias ? all->bias + column : NULL;
         int64_t r = 0;
         for (int64_t i = 0; i < tiles; i++) {
@@ -152,7 +175,7 @@ void gemm_f32_rows(const gemm_f32_family *f, const gemm_f32_tile *all, int64_t r
             t.a = all->a + r * t.lda;
             t.c = all->c + r * t.ldc + column;
             t.residual = all->residual ? all->residual + r * t.ldr + column : NULL;
-            (several ? f->wide : f->tile)[height](&t);
+            (several ? wide_tiles : narrow_tiles)[height](&t);
             t.ahead += (uintptr_t)(t.k * t.ahead_step);
             r += height;
         }
@@ -160,12 +183,19 @@ void gemm_f32_rows(const gemm_f32_family *f, const gemm_f32_tile *all, int64_t r
     }
 }
 
+void gemm_f32_rows(const gemm_f32_family *f, const gemm_f32_tile *all, int64_t rows) {
+    rows_of_type(f, all, rows, HST_DTYPE_F32);
+}
+
 /* Rows [row, row + rows) against `panels` panels at b, the first of which is column `column`. */
-static void rows_by_panels(const gemm_f32 *g, int64_t batch, const float *a, int64_t row, int64_t rows, const float *b,
+static void rows_by_panels(const gemm_f32 *g, int64_t batch, const float *a, int64_t row, int64_t rows, const void *b,
                            int64_t panels, int64_t column) {
     const int64_t n = g->n - column < panels * g->family->nr ? g->n - column : panels * g->family->nr;
     const float *residual = g->residual ? g->residual + batch * g->r_stride + row * g->ldr + column : NULL;
     float *c = g->c + batch * g->c_stride + row * g->ldc + column;
+    const int64_t nr = g->family->nr, tiles = ceil_div(rows, g->family->mr), after = column / nr + panels;
+    const bool more = g->packed && !panels_in_place(g) && after < gemm_f32_panels(g->family, g->n);
+    const uint16_t *next = more ? (const uint16_t *)g->packed + after * g->k * nr : NULL; /* to be widened then */
     const gemm_f32_tile t = {.k = g->k,
                              .a = a + row * g->lda,
                              .lda = g->lda,
@@ -178,8 +208,11 @@ static void rows_by_panels(const gemm_f32 *g, int64_t batch, const float *a, int
                              .bias = g->bias ? g->bias + column : NULL,
                              .residual = g->activate ? NULL : residual,
                              .ldr = g->ldr,
-                             .ahead = panels_in_place(g) ? 0 : (uintptr_t)b};
-    gemm_f32_rows(g->family, &t, rows);
+                             .ahead = next                 ? (uintptr_t)next
+                                      : panels_in_place(g) ? 0
+                                                           : (uintptr_t)b,
+                             .ahead_step = next ? (nr * 2 + tiles - 1) / tiles : 0};
+    rows_of_type(g->family, &t, rows, panels_in_place(g) ? g->packed_dtype : HST_DTYPE_F32);
     for (int64_t r = 0; g->activate && r < rows; r++) {
         float *to = c + r * g->ldc;
         g->activate(g->function, g->parameters, n, to, to);
@@ -187,11 +220,14 @@ static void rows_by_panels(const gemm_f32 *g, int64_t batch, const float *a, int
     }
 }
 
-static const float *panel_group(const gemm_f32 *g, int64_t batch, int64_t p, int64_t panels, float *scratch) {
+static const void *panel_group(const gemm_f32 *g, int64_t batch, int64_t p, int64_t panels, float *scratch) {
     const int64_t size = g->k * g->family->nr;
-    if (panels_in_place(g)) return (const float *)g->packed + p * size;
+    const uint16_t *half = g->packed;
+    if (panels_in_place(g)) return (const char *)g->packed + p * size * (g->packed_dtype == HST_DTYPE_F32 ? 4 : 2);
     if (g->packed) {
-        convert_to_f32(g->packed_dtype, g->packed, p * size, scratch, panels * size);
+        const kernels *k = kernels_get();
+        (g->packed_dtype == HST_DTYPE_F16 ? k->widen_f16_f32 : k->widen_bf16_f32)(panels * size, half + p * size,
+                                                                                  scratch);
         return scratch;
     }
     gemm_f32_operand b = g->b;
@@ -211,7 +247,7 @@ static void rectangle(const gemm_f32 *g, int64_t batch, int64_t row, int64_t row
         const int64_t r_end = row_end - r < outer ? row_end : r + outer;
         for (int64_t q = p; q < p_end; q += group) {
             const int64_t panels = p_end - q < group ? p_end - q : group;
-            const float *b = panel_group(g, batch, q, panels, scratch);
+            const void *b = panel_group(g, batch, q, panels, scratch);
             for (int64_t i = r; i < r_end; i += block)
                 rows_by_panels(g, batch, a, i, r_end - i < block ? r_end - i : block, b, panels, q * g->family->nr);
         }
@@ -222,10 +258,6 @@ static void split(int64_t n, int64_t parts, int64_t part, int64_t *begin, int64_
     const int64_t each = n / parts, more = n % parts;
     *begin = part * each + (part < more ? part : more);
     *end = *begin + each + (part < more);
-}
-
-static int64_t ceil_div(int64_t a, int64_t b) {
-    return (a + b - 1) / b;
 }
 
 /* How many parts the rows are cut into (the panels of all batches into parts / that): the least work of the largest

@@ -27,8 +27,8 @@ typedef struct gemm_f32_tile {
     int64_t k;
     const float *a; /* [rows, k], leading dimension lda */
     int64_t lda;
-    const float *b;   /* panels, each [k, nr] */
-    int64_t b_stride; /* floats from one panel to the next */
+    const void *b;    /* panels, each [k, nr], of f32; of f16 or bf16 for the tiles of those */
+    int64_t b_stride; /* elements from one panel to the next */
     float *c;         /* [rows, n], leading dimension ldc */
     int64_t ldc;
     int64_t n;             /* columns that exist: at least 1, and nothing beyond them is touched */
@@ -52,6 +52,9 @@ typedef struct gemm_f32_family {
     /* tile[r]: r rows of one panel, 1 … mr. wide[r] covers wide_panels[r] panels (NULL: tile[r] hides the latency). */
     gemm_f32_tile_fn tile[GEMM_F32_ROWS_MAX + 1], wide[GEMM_F32_ROWS_MAX + 1];
     int wide_panels[GEMM_F32_ROWS_MAX + 1];
+    /* The same over panels of f16 and of bf16, widened on their way; all NULL: panels are widened first. */
+    gemm_f32_tile_fn f16[GEMM_F32_ROWS_MAX + 1], f16_wide[GEMM_F32_ROWS_MAX + 1];
+    gemm_f32_tile_fn bf16[GEMM_F32_ROWS_MAX + 1], bf16_wide[GEMM_F32_ROWS_MAX + 1];
     /* Packs one panel of a transposed operand: to[k][nr] = from[j * ld + k], j < n <= nr, zeros beyond. NULL: the
      * shared one. */
     void (*pack_transposed)(const float *from, int64_t ld, int64_t k, int64_t n, float *to);

@@ -8,7 +8,7 @@ enum { REF_NR = 16 };
 static void tile_rows(const gemm_f32_tile *t, int rows) {
     for (int r = 0; r < rows; r++) {
         for (int64_t j = 0; j < t->n; j++) {
-            const float *b = t->b + j / REF_NR * t->b_stride + j % REF_NR;
+            const float *b = (const float *)t->b + j / REF_NR * t->b_stride + j % REF_NR;
             float acc = 0;
             for (int64_t k = 0; k < t->k; k++) acc = fmaf(t->a[r * t->lda + k], b[k * REF_NR], acc);
             if (t->scale != 1) acc = t->scale * acc;
