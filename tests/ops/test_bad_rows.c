@@ -73,7 +73,7 @@ static hst_status run(const case_model *m, hst_error *err) {
     for (int i = 0; i < m->n_in; i++)
         if (m->in[i]) in[n++] = m->in[i];
     for (int i = 0; i < n; i++) x->main->inputs[i]->type.rank = -1; /* so that it is the run that finds it */
-    for (int i = 0; i < x->main->n_outputs; i++) x->main->outputs[i]->type = (type){HST_DTYPE_NONE, -1, {0}};
+    for (int i = 0; i < x->main->n_outputs; i++) x->main->outputs[i]->type = (type){.rank = -1};
     hst_status status = ops_resolve(x->main, err);
     if (status == HST_STATUS_OK) status = graph_infer(x->main, err);
     if (status == HST_STATUS_OK) status = engine_compile(x, NULL, &e, err);
