@@ -109,7 +109,7 @@ static hst_status run(const void *state, eval_context *c, hst_error *err) {
         return node_error(c->node, err, HST_STATUS_BAD_SHAPE, "cannot multiply %s with %s of rank %d",
                           dtype_name(x->dtype), dtype_name(matrix.dtype), matrix.rank);
     HST_TRY(matmul_product_shape(c->node, &p, &s, err));
-    if (bias && (bias->dtype != HST_DTYPE_F32 || bias->rank != 1 || bias->dim[0] != s.n))
+    if (bias && (bias->dtype != HST_DTYPE_F32 || tensor_count(bias) != s.n)) /* [n], or [1, n] as files have it */
         return node_error(c->node, err, HST_STATUS_BAD_SHAPE, "bias must be f32[%lld]", (long long)s.n);
     if (residual && (residual->dtype != HST_DTYPE_F32 || residual->rank != s.rank ||
                      memcmp(residual->dim, s.dim, (size_t)s.rank * sizeof s.dim[0])))
@@ -161,6 +161,7 @@ static const op_case cases[] = {
     {"f16 weights, transB", 0, "(f32[1,2]{1 2}, f16[3,2]{1 2 3 4 5 6}, f32[3]{1 0 -1}; transB=1) -> (f32[1,3]{6 11 16})", 0},
     {"bf16 weights", 0, "(f32[1,2]{1 2}, bf16[2,1]{1 0.5}) -> (f32[1,1]{2})", 0},
     {"everything", 0, "(f32[2,1]{1 -1}, f32[1,2]{4 -4}, f32[2]{1 -1}, f32[2,2]{10 20 30 40}; alpha=0.5, activation=\"Relu\") -> (f32[2,2]{13 20 30 41})", 0},
+    {"bias as a row", 0, "(f32[1,1]{2}, f32[1,2]{1 2}, f32[1,2]{3 4}) -> (f32[1,2]{5 8})", 0},
     {"no bias, residual", 0, "(f32[1,1]{2}, f32[1,2]{1 2}, _, f32[1,2]{1 1}) -> (f32[1,2]{3 5})", 0},
     {"gelu", 0, "(f32[3,1]{-1 0 1}, f32[1,1]{1}; activation=\"Gelu\") -> (f32[3,1]{-0.15865526 0 0.84134474})", 1e-6},
     {"gelu tanh", 0, "(f32[3,1]{-1 0 1}, f32[1,1]{1}; activation=\"GeluTanh\") -> (f32[3,1]{-0.15880801 0 0.841192})", 1e-6},

@@ -163,7 +163,7 @@ static hst_status check_inputs(const eval_context *c, hst_error *err) {
         return node_error(c->node, err, HST_STATUS_BAD_SHAPE, "x is %s of rank %d, the weights are %s",
                           dtype_name(x->dtype), x->rank, dtype_name(w->dtype));
     HST_TRY(check_weights(c->node, w->rank, w->dim, x->dim[x->rank - 1], scale->dim[0], err));
-    if (!is_vector(scale, scale->dim[0]) || (bias && !is_vector(bias, scale->dim[0])))
+    if (!is_vector(scale, scale->dim[0]) || (bias && (bias->dtype != HST_DTYPE_F32 || tensor_count(bias) != scale->dim[0])))
         return node_error(c->node, err, HST_STATUS_BAD_SHAPE, "scales and bias must be f32[%lld]",
                           (long long)scale->dim[0]);
     return HST_STATUS_OK;
