@@ -5,6 +5,7 @@ void fold_plane(const window *w, const double *columns, double *y) {
     const int last = w->rank - 1;
     const int64_t length = w->in[last], s = w->stride[last];
     int64_t tap[WINDOW_RANK_MAX] = {0};
+    if (window_count(w->out, w->rank) == 0) return;
     do {
         int64_t l[WINDOW_RANK_MAX] = {0};
         do {
