@@ -165,16 +165,17 @@ static hst_status compile(hst_model *m, const hst_model_options *o, hst_error *e
     for (size_t i = 0; i < o->dimension_count; i++)
         HST_TRY(optimize_fix_dimension(m->model, o->dimensions[i].name, o->dimensions[i].length, err));
     /* An engine's graph was rewritten when it was compiled. */
+    const char *name = m->source.path ? m->source.path : "the model";
     const optimize_level level = m->model->compiled ? OPTIMIZE_NONE : (optimize_level)o->optimization;
     if (o->flags & HST_MODEL_GRAPH_ONLY) return HST_STATUS_OK;
     if (m->model->compiled && o->quantization && m->model->quantization != MODEL_QUANTIZATION_INT8)
         return error_set(err, HST_STATUS_INVALID_ARGUMENT, "quantization",
-                         "'%s' was compiled without quantization: compile it again with it", m->source.path);
+                         "'%s' was compiled without quantization: compile it again with it", name);
     if (o->quantization == HST_QUANTIZATION_INT8) m->model->quantization = MODEL_QUANTIZATION_INT8;
     if (m->model->compiled && o->weights != HST_DTYPE_NONE)
         return error_set(err, HST_STATUS_INVALID_ARGUMENT, "weights",
                          "'%s' holds its weights as it was compiled: compile it again to have them in another form",
-                         m->source.path);
+                         name);
     m->model->weights = o->weights;
     HST_TRY(optimize_model(m->model, level, &report, err));
     return engine_compile(m->model, &m->allocator, &m->engine, err);

@@ -50,7 +50,9 @@ hst_status optimize_model(model *m, optimize_level level, pass_report *report, h
         HST_TRY(ops_resolve(m->main, err));
         return graph_infer(m->main, err);
     }
-    const bool exact = level == OPTIMIZE_EXACT;
+    /* Before opset 7 Add and its like broadcast along an axis that they name: fusions know the newer forms. */
+    const int64_t opset = model_opset(m, "");
+    const bool exact = level == OPTIMIZE_EXACT || (opset > 0 && opset < 7);
     HST_TRY(passes_run(m, exact ? EXACT_FIRST : 0, exact ? EXACT_LAST : INT_MAX - 1, report, err));
     return model_release_unused(m, err);
 }

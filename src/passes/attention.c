@@ -80,7 +80,7 @@ static node *find_second_product(node *softmax, bool *nan_to_zero) {
         break;
     }
     node *n = match_only_user(v);
-    while (n && (node_is(n, "", "Identity") || node_is(n, "", "Dropout"))) {
+    while (n && match_is_idle(n) && n->in[0] == v && n->out[0]) {
         v = n->out[0];
         n = match_only_user(v);
     }

@@ -43,9 +43,17 @@ const hst_tensor *match_row(const value *v, int64_t count) {
     return t->dtype == HST_DTYPE_F32 || t->dtype == HST_DTYPE_F16 || t->dtype == HST_DTYPE_BF16 ? t : NULL;
 }
 
+bool match_is_idle(const node *n) {
+    if (node_is(n, "", "Identity")) return true;
+    if (!node_is(n, "", "Dropout")) return false;
+    if (n->n_in < 3 || !n->in[2]) return true;
+    const hst_tensor *training = match_constant(n->in[2]);
+    return training && tensor_count(training) == 1 && tensor_get_s64(training, 0) == 0;
+}
+
 value *match_skip(value *v) {
     for (node *n; v && (n = v->producer) && n->n_in > 0 && n->in[0];) {
-        bool same = node_is(n, "", "Identity") || (node_is(n, "", "Dropout") && v->producer_index == 0 && n->n_in < 3);
+        bool same = match_is_idle(n) && v->producer_index == 0;
         if (node_is(n, "", "Cast")) same = n->in[0]->type.dtype == v->type.dtype && v->type.dtype != HST_DTYPE_NONE;
         if (!same) break;
         v = n->in[0];

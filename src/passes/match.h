@@ -19,6 +19,8 @@ bool match_is(const value *v, double x);
 value *match_other(const node *n, const value *v);
 /* A known f32/f16/bf16 tensor with `count` elements all on its last axis ([N], [1,N], [1,1,N]); else NULL. */
 const hst_tensor *match_row(const value *v, int64_t count);
+/* True for Identity, and for Dropout that is known not to train: output 0 is input 0. */
+bool match_is_idle(const node *n);
 /* Steps back over nodes that change nothing: Identity, Dropout at inference, Cast to the same dtype. */
 value *match_skip(value *v);
 /* Perm of a Transpose, completed where the attribute is absent (reversed): rank, or -1. */
