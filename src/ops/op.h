@@ -232,6 +232,9 @@ typedef struct op {
 
 /* The cases of a descriptor: HST_CASES(cases). The shared library is built without them; they are for the tests. */
 #ifdef HASTEN_WITHOUT_CASES
+#ifdef __clang__
+#pragma clang diagnostic ignored "-Wunneeded-internal-declaration" /* of the lists, which go */
+#endif
 #define HST_CASES(list) .cases = (const op_case *)(sizeof(list) * 0)
 #else
 #define HST_CASES(list) .cases = list
