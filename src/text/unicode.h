@@ -19,12 +19,13 @@ enum unicode_class_bit {
     UNICODE_NORM = 256    /* decomposes, or has a combining class */
 };
 
-extern const uint16_t unicode_class_index[], unicode_class_blocks[][128];
+extern const uint16_t unicode_class_kinds[];
+extern const uint8_t unicode_class_index[], unicode_class_blocks[][128];
 extern const uint32_t unicode_lower_pairs[][2];
 extern const int unicode_lower_count;
 
 static inline unsigned unicode_class(uint32_t cp) {
-    return cp < 0x110000 ? unicode_class_blocks[unicode_class_index[cp >> 7]][cp & 127] : 0;
+    return cp < 0x110000 ? unicode_class_kinds[unicode_class_blocks[unicode_class_index[cp >> 7]][cp & 127]] : 0;
 }
 
 /* Ideographs that BERT sets apart. */
