@@ -25,7 +25,7 @@ typedef struct kernels {
     unary_f32_fn *unary_f32;
     bias_unary_f32_fn *bias_unary_f32;
     binary_f32_fn *binary_f32;
-    conv_taps_f32_fn *conv_taps_f32;
+    conv_f32_fn *conv_f32;
     softmax_f32_fn *softmax_f32;
     norm_f32_fn *norm_f32;
     widen_f16_f32_fn *widen_f16_f32;

@@ -67,7 +67,25 @@ static hst_status run_f64(eval_context *c, const conv_shape *s, hst_tensor *y, h
 
 /* ---- f32 ---- */
 
-/* state: NULL, or the weights in aligned f32 where they do not stand so in the model. */
+/* The weights in tiles: what bind made of a constant, else made here. */
+static hst_status tiles(const hst_tensor *state, eval_context *c, const hst_tensor *weight, const conv_shape *s,
+                        const float **out, hst_error *err) {
+    const float *plain;
+    void *memory;
+    if (state) {
+        *out = state->data;
+        return HST_STATUS_OK;
+    }
+    HST_TRY(matmul_as_f32(c, weight, &plain, err));
+    *out = plain;
+    if (s->filters == 1) return HST_STATUS_OK; /* tiles of one row are rows */
+    HST_TRY(eval_scratch(c, (size_t)tensor_count(weight) * sizeof(float) + 1, &memory, err));
+    conv_f32_pack(plain, s->groups, s->filters, s->channels * window_count(s->w.kernel, s->w.rank), memory);
+    *out = memory;
+    return HST_STATUS_OK;
+}
+
+/* state: NULL, or the weights in tiles. */
 static hst_status run(const void *state, eval_context *c, hst_error *err) {
     const hst_tensor *x, *weight, *bias = eval_in(c, 2);
     hst_tensor *y;
@@ -83,8 +101,7 @@ static hst_status run(const void *state, eval_context *c, hst_error *err) {
     if (x->dtype == HST_DTYPE_F64) return run_f64(c, &s, y, err);
     conv_f32 p = {s.w, s.batch, s.groups, s.channels, s.filters, NULL, NULL, NULL, y->data};
     HST_TRY(matmul_as_f32(c, x, &p.x, err));
-    p.weight = state;
-    if (!p.weight) HST_TRY(matmul_as_f32(c, weight, &p.weight, err));
+    HST_TRY(tiles(state, c, weight, &s, &p.packed, err));
     if (bias) HST_TRY(matmul_as_f32(c, bias, &p.bias, err));
     if (x->dtype == HST_DTYPE_F32) return conv_f32_run(c, &p, err);
     void *memory;
@@ -99,29 +116,43 @@ static hst_status eval(eval_context *c, hst_error *err) {
     return run(NULL, c, err);
 }
 
-/* The block begins with its size. */
 static void free_weights(void *state, const hst_allocator *a) {
-    if (state) memory_free(a, (char *)state - MEMORY_ALIGN, *(size_t *)(void *)((char *)state - MEMORY_ALIGN));
+    (void)a;
+    tensor_free(state);
+}
+
+/* Constant weights in tiles, or in f32 where a tile is one row; NULL: they serve as they are, or are none. */
+static hst_status make_tiles(const node *n, const hst_tensor *w, const hst_allocator *a, hst_tensor **out,
+                             hst_error *err) {
+    int64_t groups;
+    hst_tensor *plain = NULL;
+    HST_TRY(conv_group(n, &groups, err));
+    if (!w || !matmul_is_f32(w->dtype) || w->rank < 3 || w->dim[0] % groups) return HST_STATUS_OK;
+    const int64_t count = tensor_count(w), filters = w->dim[0] / groups;
+    const bool serves = w->dtype == HST_DTYPE_F32 && (uintptr_t)w->data % sizeof(float) == 0;
+    if (count == 0 || (serves && filters == 1)) return HST_STATUS_OK;
+    if (!serves) {
+        HST_TRY(tensor_new(HST_DTYPE_F32, w->rank, w->dim, a, &plain, err));
+        convert_to_f32(w->dtype, w->data, 0, plain->data, count);
+    }
+    const hst_status status = tensor_new(HST_DTYPE_F32, w->rank, w->dim, a, out, err);
+    if (status == HST_STATUS_OK)
+        conv_f32_pack(plain ? plain->data : w->data, groups, filters, count / w->dim[0], (*out)->data);
+    tensor_free(plain);
+    return status;
 }
 
 static hst_status bind(bind_context *c, hst_error *err) {
-    const hst_tensor *w = c->constant[1];
+    hst_tensor *packed = NULL;
     if (c->in[0].dtype == HST_DTYPE_F64) {
         c->why = "f64";
         return HST_STATUS_OK;
     }
-    if (w && matmul_is_f32(w->dtype) && (w->dtype != HST_DTYPE_F32 || (uintptr_t)w->data % sizeof(float))) {
-        const int64_t n = tensor_count(w);
-        const size_t bytes = (size_t)n * sizeof(float) + MEMORY_ALIGN;
-        char *block = memory_alloc(c->allocator, bytes, MEMORY_ALIGN);
-        if (!block) return error_no_memory(err, bytes, "weights");
-        memcpy(block, &bytes, sizeof bytes);
-        c->state = block + MEMORY_ALIGN;
-        c->state_free = free_weights;
-        convert_to_f32(w->dtype, w->data, 0, c->state, n);
-    }
+    HST_TRY(make_tiles(c->node, c->constant[1], c->allocator, &packed, err));
+    c->state = packed;
+    c->state_free = free_weights;
     c->run = run;
-    c->kernel = kernels_get()->gemm_f32()->name;
+    c->kernel = kernels_get()->conv_f32()->name;
     return HST_STATUS_OK;
 }
 

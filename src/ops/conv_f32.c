@@ -1,198 +1,360 @@
-/* Convolution as a matrix product: y[filters, pixels] = weight[filters, K] · unfolded[K, pixels], K = channels · taps.
+/* Convolution in tiles of filters × neighbouring outputs (kernels/conv) over the planes of conv_planes; where those do
+ * not fit, over an unfolded input, a part at a time.
  *
- * The weights are the left operand as they stand in the model, the unfolded input is made panel by panel in the layout
- * of kernels/gemm_f32, a group of panels at a time, and is never whole in memory; results go to their place in [N, C,
- * …]. */
+ * A unit of work is a range of tiles over a range of slots of one group of one image. One image's planes are made once,
+ * by all workers; where there are many images or groups (depthwise layers) each worker makes those that it needs. */
 #include "ops/conv_f32.h"
-
-#include <string.h>
 
 #include "base/checked.h"
 #include "base/cpu.h"
 #include "kernels/kernels.h"
 
 enum {
-    GROUP_BYTES = 192 * 1024, /* panels made at once */
-    GROUP_MAX = 16,
     UNITS_PER_WORKER = 4,
-    TILES_LEAST = 4,
-    SHARED_BYTES = 2 * 1024 * 1024, /* all panels at once, made once */
+    PLANES_MANY = 64,
+    STEPS_FEW = 3,
+    TILES_MANY = 8,
+    SLOTS_LEAST = CONV_WIDTH_MOST,
+    UNIT_MACS = 1 << 19,
     MACS_PER_WORKER = 1 << 15
 };
 
 typedef struct job {
     const conv_f32 *p;
-    const gemm_f32_family *f;
-    int64_t k, pixels, taps, in;  /* in: elements of an input plane */
-    int64_t panels, group, block; /* of one image's one group; panels and rows at a time */
-    int64_t row_parts;
-    bool shared;
-    float *scratch;
-    int64_t each;
+    const conv_family *f;
+    conv_planes planes;
+    bool folded; /* planes fit */
+    bool own;    /* each worker makes its units' planes */
+    int64_t k, taps, in, out;
+    int64_t slots;                              /* of the outputs of a group of an image */
+    int64_t rows, width;                        /* rows of outputs, and outputs of one that lie in neighbouring slots */
+    const int64_t *start;                       /* [rows]: the slot of a row's first output */
+    const int64_t *offset;                      /* [k] */
+    const int64_t *offset_at_end;               /* the same where a tile would read beyond x; NULL: never */
+    const int64_t *in_panel;                    /* [k]: the same in a panel; NULL: the highest tiles read planes, too */
+    int64_t images;                             /* times groups */
+    int64_t tiles, row_parts, slot_parts, part; /* part: slots of a part */
+    float *scratch, *shared, *panels;           /* the last two: of all images, made once by all workers; or NULL */
+    int64_t phases;
+    int64_t each; /* floats of a worker's scratch */
 } job;
 
-/* ---- unfolding ---- */
+/* ---- tiles ---- */
 
-/* n pixels of one output row, the first at place `from` of the input's row, for one tap: to[j] = row[from + j ·
- * stride]. */
-static void unfold_row(const float *row, int64_t length, int64_t from, int64_t stride, int64_t n, float *to) {
-    const int64_t last = from + (n - 1) * stride;
-    if (from >= 0 && last < length) {
-        if (stride == 1 && n == 16)
-            memcpy(to, row + from, 16 * sizeof *to);
-        else if (stride == 1)
-            memcpy(to, row + from, (size_t)n * sizeof *to);
-        else
-            for (int64_t j = 0; j < n; j++) to[j] = row[from + j * stride];
-        return;
-    }
-    for (int64_t j = 0, at = from; j < n; j++, at += stride) to[j] = at >= 0 && at < length ? row[at] : 0;
+/* Cuts `filters` into tiles, the highest first: rows of the one that begins at `row`. */
+static int tile_at(const conv_family *f, int64_t filters, int64_t row) {
+    int i = 0;
+    while (f->height[i].rows > filters - row) i++;
+    return i;
 }
 
-/* All K rows of the pixels [o, o + n) of one output row into columns of a panel. o: index of the first one. */
-static void unfold_pixels(const job *j, const float *x, const int64_t *o, int64_t n, float *to) {
-    const window *w = &j->p->w;
-    const int lead = w->rank - 1, nr = j->f->nr;
-    const int64_t length = w->in[lead], from = o[lead] * w->stride[lead] - w->begin[lead];
-    for (int64_t c = 0; c < j->p->channels; c++, x += j->in) {
-        int64_t tap[WINDOW_RANK_MAX] = {0};
-        do {
-            int64_t row = 0;
-            bool inside = true;
-            for (int a = 0; a < lead; a++) {
-                const int64_t at = o[a] * w->stride[a] - w->begin[a] + tap[a] * w->dilation[a];
-                inside = inside && at >= 0 && at < w->in[a];
-                row = inside ? row * w->in[a] + at : 0;
-            }
-            for (int64_t t = 0; t < w->kernel[lead]; t++, to += nr) {
-                if (inside)
-                    unfold_row(x + row * length, length, from + t * w->dilation[lead], w->stride[lead], n, to);
-                else
-                    memset(to, 0, (size_t)n * sizeof *to);
-            }
-        } while (window_next(lead, w->kernel, tap));
-    }
+static int64_t count_tiles(const conv_family *f, int64_t filters) {
+    int64_t n = 0;
+    for (int64_t row = 0; row < filters; n++) row += f->height[tile_at(f, filters, row)].rows;
+    return n;
 }
 
-/* Panels [first, first + count) of one image's group, whose planes begin at x. */
-static void unfold(const job *j, const float *x, int64_t first, int64_t count, float *to) {
-    const window *w = &j->p->w;
-    const int lead = w->rank - 1, nr = j->f->nr;
-    int64_t pixel = first * nr, o[WINDOW_RANK_MAX], rest = pixel;
-    for (int a = lead; a >= 0; a--) {
-        o[a] = rest % w->out[a];
-        rest /= w->out[a];
-    }
-    for (int64_t panel = 0; panel < count; panel++, to += j->k * nr) {
-        int64_t column = 0;
-        while (column < nr && pixel < j->pixels) {
-            int64_t n = w->out[lead] - o[lead];
-            if (n > nr - column) n = nr - column;
-            unfold_pixels(j, x, o, n, to + column);
-            column += n;
-            pixel += n;
-            o[lead] += n;
-            if (o[lead] == w->out[lead]) {
-                o[lead] = 0;
-                window_next(lead, w->out, o);
-            }
+/* All but the last few tiles have the greatest height: the row of tile i. */
+static int64_t row_of(const conv_family *f, int64_t filters, int64_t tile) {
+    const int64_t high = filters / f->height[0].rows;
+    int64_t row = (tile < high ? tile : high) * f->height[0].rows;
+    for (; tile > high; tile--) row += f->height[tile_at(f, filters, row)].rows;
+    return row;
+}
+
+void conv_f32_pack(const float *weight, int64_t groups, int64_t filters, int64_t k, float *to) {
+    const conv_family *f = kernels_get()->conv_f32();
+    for (int64_t g = 0; g < groups; g++)
+        for (int64_t row = 0, rows; row < filters; row += rows, weight += rows * k) {
+            rows = f->height[tile_at(f, filters, row)].rows;
+            for (int64_t i = 0; i < k; i++)
+                for (int64_t r = 0; r < rows; r++) *to++ = weight[r * k + i];
         }
-        if (column < nr)
-            for (int64_t k = 0; k < j->k; k++) memset(to + k * nr + column, 0, (size_t)(nr - column) * sizeof *to);
-    }
 }
 
 /* ---- the product ---- */
 
-/* Filters [row, row_end) of group g of image n over `count` panels at b. */
-static void multiply(const job *j, int64_t image, int64_t row, int64_t row_end, int64_t first, int64_t count,
-                     const float *b) {
-    const conv_f32 *p = j->p;
-    const int64_t column = first * j->f->nr, g = image % p->groups;
-    const int64_t n = j->pixels - column < count * j->f->nr ? j->pixels - column : count * j->f->nr;
-    for (int64_t r = row, rows; r < row_end; r += rows) {
-        rows = row_end - r < j->block ? row_end - r : j->block;
-        float *y = p->y + (image * p->filters + r) * j->pixels + column;
-        for (int64_t i = 0; p->bias && i < rows; i++)
-            for (int64_t q = 0; q < n; q++) y[i * j->pixels + q] = p->bias[g * p->filters + r + i];
-        const gemm_f32_tile t = {.k = j->k,
-                                 .a = p->weight + (g * p->filters + r) * j->k,
-                                 .lda = j->k,
-                                 .b = b,
-                                 .b_stride = j->k * j->f->nr,
-                                 .c = y,
-                                 .ldc = j->pixels,
-                                 .n = n,
-                                 .scale = 1,
-                                 .residual = p->bias ? y : NULL,
-                                 .ldr = j->pixels,
-                                 .ahead = (uintptr_t)b};
-        gemm_f32_rows(j->f, &t, rows);
+/* Takes outputs of slots [slot, slot + n) from a tile to their places; *at: the row of outputs to begin with. */
+static void keep(const job *j, const float *tile, int64_t ld, int rows, int64_t slot, int64_t n, int64_t *at,
+                 float *y) {
+    const int64_t end = slot + n;
+    int64_t row = *at;
+    for (; row < j->rows && j->start[row] < end; row++) {
+        const int64_t begin = j->start[row] > slot ? j->start[row] : slot;
+        const int64_t stop = j->start[row] + j->width < end ? j->start[row] + j->width : end;
+        float *to = y + row * j->width + (begin - j->start[row]);
+        for (int r = 0; r < rows && stop > begin; r++)
+            conv_copy(to + r * j->out, tile + r * ld + (begin - slot), stop - begin);
+        if (j->start[row] + j->width > end) break;
+    }
+    *at = row;
+}
+
+/* Where K steps of outputs from slot s on, `width` of them, are read. */
+static const int64_t *offsets_at(const job *j, int64_t image, int64_t s, int64_t width) {
+    const bool beyond = j->offset_at_end && image == j->images - 1 && s + width > j->slots;
+    return beyond ? j->offset_at_end : j->offset;
+}
+
+static int64_t panel_width(const job *j) {
+    return j->f->height[0].vectors * j->f->lanes;
+}
+
+static int64_t padded_slots(const job *j) {
+    return (j->slots + panel_width(j) - 1) / panel_width(j) * panel_width(j);
+}
+
+/* Panels [K][width] of the slots [slot, end), as wide as the highest tile: read in order, where the steps of K would
+ * lie far apart. */
+static void make_panels(const job *j, int64_t image, const float *x, int64_t slot, int64_t end, float *to) {
+    const int64_t width = panel_width(j);
+    for (int64_t s = slot; s < end; s += width) {
+        const int64_t *offset = offsets_at(j, image, s, width);
+        for (int64_t k = 0; k < j->k; k++, to += width) conv_copy(to, x + s + offset[k], width);
     }
 }
 
-/* Part i of n of the filters, in whole tiles. */
-static void part_of_rows(const job *j, int64_t i, int64_t n, int64_t *begin, int64_t *end) {
-    const int64_t mr = j->f->mr, tiles = (j->p->filters + mr - 1) / mr;
-    *begin = i * tiles / n * mr;
-    *end = (i + 1) * tiles / n * mr;
-    if (*end > j->p->filters) *end = j->p->filters;
+/* Tiles [tile, tile_end) over slots [slot, end) of a group of an image; x: what j->offset counts from, at slot 0. */
+static void multiply(const job *j, int64_t image, const float *x, int64_t tile, int64_t tile_end, int64_t slot,
+                     int64_t end, float *panels) {
+    static const float none[CONV_ROWS_MOST] = {-0.0f, -0.0f, -0.0f, -0.0f, -0.0f, -0.0f,
+                                               -0.0f, -0.0f, -0.0f, -0.0f, -0.0f, -0.0f};
+    _Alignas(64) float spare[CONV_ROWS_MOST * CONV_WIDTH_MOST];
+    const conv_f32 *p = j->p;
+    const int64_t g = image % p->groups, lanes = j->f->lanes;
+    int64_t row = row_of(j->f, p->filters, tile), begin = 0;
+    for (int64_t high = j->rows; begin + 1 < high;) { /* the last row of outputs that begins at or before slot */
+        const int64_t middle = begin + (high - begin) / 2;
+        *(j->start[middle] <= slot ? &begin : &high) = middle;
+    }
+    if (j->in_panel && !j->panels) make_panels(j, image, x, slot, end, panels);
+    for (; tile < tile_end; tile++) {
+        const int kind = tile_at(j->f, p->filters, row), rows = j->f->height[kind].rows;
+        const int64_t width = j->f->height[kind].vectors * lanes;
+        float *y = p->y + (image * p->filters + row) * j->out;
+        conv_tile t = {.k = j->k, .w = p->packed + (g * p->filters + row) * j->k, .rows = rows};
+        t.bias = p->bias ? p->bias + g * p->filters + row : none;
+        int64_t at = begin;
+        for (int64_t s = slot, n; s < end; s += n) {
+            n = end - s < width ? end - s : width;
+            t.vectors = j->f->height[kind].vectors;
+            for (int v = 1; n < width && v < t.vectors; v++)
+                if (j->f->height[kind].narrow >> v & 1 && v * lanes >= n) t.vectors = v;
+            t.x = j->in_panel && kind == 0 ? panels + (s - slot) * j->k : x + s;
+            t.offset = j->in_panel && kind == 0 ? j->in_panel : offsets_at(j, image, s, t.vectors * lanes);
+            const int64_t into =
+                s - j->start[at]; /* a row of outputs that is as long as the tile takes it as it comes */
+            const bool direct = n == t.vectors * lanes && into >= 0 && into + n <= j->width;
+            t.y = direct ? y + at * j->width + into : spare;
+            t.ldy = direct ? j->out : CONV_WIDTH_MOST;
+            j->f->tile(&t);
+            if (!direct)
+                keep(j, spare, CONV_WIDTH_MOST, rows, s, n, &at, y);
+            else if (into + n == j->width && at + 1 < j->rows)
+                at++;
+        }
+        row += rows;
+    }
 }
 
-/* A unit is a group of panels of an image's group, and a part of its filters. Units make their panels themselves, or,
- * where all panels have room in the cache, they are made first, once. */
+/* ---- units ---- */
+
+static void part_of(int64_t all, int64_t i, int64_t parts, int64_t *begin, int64_t *end) {
+    *begin = i * all / parts;
+    *end = (i + 1) * all / parts;
+}
+
+static const float *planes_of_image(const job *j, int64_t image) {
+    return j->shared ? j->shared + image * j->planes.group : j->p->x + image * j->p->channels * j->in;
+}
+
+/* Unit u: an image (times group), a part of the slots, a part of the tiles. */
+static void unit(const job *j, int64_t u, float *own) {
+    const conv_f32 *p = j->p;
+    const int64_t rows = u % j->row_parts, s = u / j->row_parts % j->slot_parts,
+                  image = u / j->row_parts / j->slot_parts;
+    const float *x = planes_of_image(j, image);
+    int64_t tile, tile_end, slot = s * j->part, end = slot + j->part < j->slots ? slot + j->part : j->slots;
+    part_of(j->tiles, rows, j->row_parts, &tile, &tile_end);
+    if (!j->folded) {
+        conv_f32_unfold(p, x, slot, end - slot, j->part, own);
+        x = own - slot;
+    }
+    if (j->panels) own = j->panels + (image * padded_slots(j) + slot) * j->k;
+    multiply(j, image, x, tile, tile_end, slot, end, own);
+}
+
+/* All of an image's group by one worker. */
+static void whole(const job *j, int64_t image, float *own) {
+    const conv_f32 *p = j->p;
+    const float *x = p->x + image * p->channels * j->in;
+    for (int64_t i = 0; i < p->channels * j->phases; i++)
+        conv_planes_fill(&j->planes, i % j->phases, x + i / j->phases * j->in, own + i * j->planes.plane);
+    for (int64_t slot = 0; slot < j->slots; slot += j->part)
+        multiply(j, image, own, 0, j->tiles, slot, slot + j->part < j->slots ? slot + j->part : j->slots,
+                 own + j->planes.group + 2 * CONV_WIDTH_MOST);
+}
+
 static void work(void *arg, const team_context *ctx) {
     const job *j = arg;
     const conv_f32 *p = j->p;
-    const int64_t size = j->k * j->f->nr, images = p->batch * p->groups;
-    const int64_t groups = (j->panels + j->group - 1) / j->group, input = p->channels * j->in;
-    for (int64_t i; j->shared && (i = team_next(ctx, 0, images * j->panels)) >= 0;)
-        unfold(j, p->x + i / j->panels * input, i % j->panels, 1, j->scratch + i * size);
-    if (j->shared) team_barrier(ctx);
-    for (int64_t u; (u = team_next(ctx, 1, images * j->row_parts * groups)) >= 0;) {
-        const int64_t image = u / groups / j->row_parts, first = u % groups * j->panels / groups;
-        const int64_t count = (u % groups + 1) * j->panels / groups - first;
-        int64_t row, row_end;
-        float *b = j->shared ? j->scratch + (image * j->panels + first) * size : j->scratch + ctx->worker * j->each;
-        part_of_rows(j, u / groups % j->row_parts, j->row_parts, &row, &row_end);
-        if (!j->shared) unfold(j, p->x + image * input, first, count, b);
-        multiply(j, image, row, row_end, first, count, b);
+    float *own = j->scratch + ctx->worker * j->each;
+    if (j->own) {
+        for (int64_t i; (i = team_next(ctx, 0, j->images)) >= 0;) whole(j, i, own);
+        return;
     }
+    if (j->shared) {
+        for (int64_t i; (i = team_next(ctx, 0, j->images * p->channels * j->phases)) >= 0;)
+            conv_planes_fill(&j->planes, i % j->phases, p->x + i / j->phases * j->in, j->shared + i * j->planes.plane);
+        team_barrier(ctx);
+    }
+    if (j->panels) {
+        const int64_t width = panel_width(j), each = (j->slots + width - 1) / width;
+        for (int64_t i; (i = team_next(ctx, 1, j->images * each)) >= 0;)
+            make_panels(j, i / each, planes_of_image(j, i / each), i % each * width, i % each * width + width,
+                        j->panels + i * width * j->k);
+        team_barrier(ctx);
+    }
+    for (int64_t u; (u = team_next(ctx, 2, j->images * j->slot_parts * j->row_parts)) >= 0;) unit(j, u, own);
+}
+
+/* ---- the plan ---- */
+
+static hst_status floats(eval_context *c, int64_t n, float **out, hst_error *err) {
+    size_t bytes;
+    void *memory;
+    if (n > INT64_MAX - 2 * CONV_WIDTH_MOST || !size_mul((size_t)n + 2 * CONV_WIDTH_MOST, sizeof(float), &bytes))
+        return error_no_memory(err, SIZE_MAX, "planes of a convolution");
+    HST_TRY(eval_scratch(c, bytes, &memory, err));
+    *out = memory;
+    return HST_STATUS_OK;
+}
+
+static hst_status indices(eval_context *c, int64_t n, int64_t **out, hst_error *err) {
+    size_t bytes;
+    void *memory;
+    if (!size_mul((size_t)n + 1, sizeof(int64_t), &bytes))
+        return error_no_memory(err, SIZE_MAX, "offsets of a convolution");
+    HST_TRY(eval_scratch(c, bytes, &memory, err));
+    *out = memory;
+    return HST_STATUS_OK;
+}
+
+/* Many planes, few steps of K on each: a tile would read a line here and a line there. Tiles enough to be worth it. */
+static bool panels_pay(const job *j) {
+    const int64_t planes = j->planes.plane ? j->planes.group / j->planes.plane : 0;
+    return j->folded && planes >= PLANES_MANY && j->k < STEPS_FEW * planes &&
+           j->p->filters / j->f->height[0].rows >= TILES_MANY;
+}
+
+/* Where rows of outputs begin; one row where they lie close. */
+static hst_status find_rows(eval_context *c, job *j, hst_error *err) {
+    const window *w = &j->p->w;
+    const int last = w->rank - 1;
+    int64_t *start = NULL, o[WINDOW_RANK_MAX] = {0};
+    j->slots = j->folded ? j->planes.flat : j->out;
+    j->rows = j->slots == j->out ? 1 : window_count(w->out, last);
+    j->width = j->out / j->rows;
+    HST_TRY(indices(c, j->rows, &start, err));
+    j->start = start;
+    do {
+        *start = 0;
+        for (int a = 0; a < last && j->rows > 1; a++) *start = *start * j->planes.slot[a] + o[a];
+        if (j->rows > 1) *start *= j->planes.slot[last];
+        start++;
+    } while (j->rows > 1 && window_next(last, w->out, o));
+    return HST_STATUS_OK;
+}
+
+/* The last image's last tile would read beyond x: what it reads there comes from a copy of x's end, with room behind.
+ */
+static hst_status mind_the_end(eval_context *c, job *j, const int64_t *offset, hst_error *err) {
+    const int64_t all = j->planes.group, some = all < 2 * CONV_WIDTH_MOST ? all : 2 * CONV_WIDTH_MOST;
+    const float *end = j->p->x + j->images * all;
+    float *copy = NULL;
+    int64_t *at_end = NULL;
+    HST_TRY(floats(c, some, &copy, err));
+    HST_TRY(indices(c, j->k, &at_end, err));
+    memset(copy, 0, (size_t)(some + 2 * CONV_WIDTH_MOST) * sizeof *copy);
+    memcpy(copy, end - some, (size_t)some * sizeof *copy);
+    const int64_t apart = ((intptr_t)copy - (intptr_t)(end - some)) / (intptr_t)sizeof(float);
+    for (int64_t k = 0; k < j->k; k++)
+        at_end[k] = offset[k] + j->slots + CONV_WIDTH_MOST > all ? offset[k] + apart : offset[k];
+    j->offset_at_end = at_end;
+    return HST_STATUS_OK;
+}
+
+static hst_status find_offsets(eval_context *c, job *j, hst_error *err) {
+    int64_t *offset = NULL;
+    HST_TRY(indices(c, j->k, &offset, err));
+    j->offset = offset;
+    if (j->folded)
+        conv_planes_offsets(&j->planes, offset);
+    else
+        for (int64_t k = 0; k < j->k; k++) offset[k] = k * j->part;
+    if (panels_pay(j)) {
+        int64_t *in_panel = NULL;
+        HST_TRY(indices(c, j->k, &in_panel, err));
+        for (int64_t k = 0; k < j->k; k++) in_panel[k] = k * j->f->height[0].vectors * j->f->lanes;
+        j->in_panel = in_panel;
+    }
+    return j->folded && j->planes.in_place ? mind_the_end(c, j, offset, err) : HST_STATUS_OK;
+}
+
+/* Parts of slots that stay in a worker's cache while the tiles pass by; enough units that none waits long for another,
+ * as long as they have some work each. */
+static void cut(job *j, int workers) {
+    const int64_t cache = cpu_cache(2) ? (int64_t)cpu_cache(2) : 512 * 1024;
+    const int64_t slot =
+        (j->folded && !panels_pay(j) ? j->planes.group / (j->planes.plane ? j->planes.plane : 1) : j->k) * 4;
+    const int64_t wanted = workers == 1 ? 1 : UNITS_PER_WORKER * workers, grain = panel_width(j) * 2;
+    int64_t most = cache / 3 / (slot ? slot : 4), parts;
+    if (most < CONV_WIDTH_MOST) most = CONV_WIDTH_MOST;
+    parts = (j->slots + most - 1) / most;
+    if (!j->own && parts * j->images < wanted) {
+        parts = (wanted + j->images - 1) / j->images;
+        if (parts > j->slots / SLOTS_LEAST) parts = j->slots / SLOTS_LEAST;
+        if (parts < 1) parts = 1;
+    }
+    j->part = ((j->slots + parts - 1) / parts + grain - 1) / grain * grain;
+    if (j->part > j->slots) j->part = j->slots;
+    j->slot_parts = (j->slots + j->part - 1) / j->part;
+    j->row_parts = (wanted + j->slot_parts * j->images - 1) / (j->slot_parts * j->images);
+    const double macs = (double)j->k * (double)j->part * (double)j->p->filters;
+    if (macs / UNIT_MACS < (double)j->row_parts) j->row_parts = (int64_t)(macs / UNIT_MACS);
+    if (j->row_parts > j->tiles) j->row_parts = j->tiles;
+    if (j->row_parts < 1) j->row_parts = 1;
 }
 
 hst_status conv_f32_run(eval_context *c, const conv_f32 *p, hst_error *err) {
     const window *w = &p->w;
-    job j = {.p = p, .f = kernels_get()->gemm_f32(), .pixels = window_count(w->out, w->rank)};
-    if (j.pixels * p->batch * p->groups * p->filters == 0) return HST_STATUS_OK;
-    if (conv_f32_direct_fits(p)) return conv_f32_direct(c, p, err);
+    job j = {.p = p, .f = kernels_get()->conv_f32(), .images = p->batch * p->groups};
+    j.out = window_count(w->out, w->rank);
+    if (j.out * j.images * p->filters == 0) return HST_STATUS_OK;
+    j.folded = conv_planes_make(p, &j.planes);
     j.taps = window_count(w->kernel, w->rank);
     j.k = j.taps * p->channels;
     j.in = window_count(w->in, w->rank);
-    j.panels = gemm_f32_panels(j.f, j.pixels);
-    const int64_t panel = j.k * j.f->nr * (int64_t)sizeof(float), cache = (int64_t)cpu_cache(2);
-    j.group = panel ? GROUP_BYTES / panel : 1;
-    j.group = j.group < 1 ? 1 : j.group > GROUP_MAX ? GROUP_MAX : j.group > j.panels ? j.panels : j.group;
-    j.block = (cache ? cache : 512 * 1024) / 2 / ((j.k ? j.k : 1) * (int64_t)sizeof(float));
-    j.block = (j.block < 24 ? 24 : j.block > 192 ? 192 : j.block) / j.f->mr * j.f->mr;
-    const double macs = (double)j.k * (double)j.pixels * (double)p->filters * (double)(p->batch * p->groups);
+    j.phases = j.planes.plane ? j.planes.channel / j.planes.plane : 1;
+    j.tiles = count_tiles(j.f, p->filters);
+    const double macs = (double)j.k * (double)j.out * (double)p->filters * (double)j.images;
     int workers = team_size(c->team);
     if (macs / MACS_PER_WORKER < workers) workers = macs < MACS_PER_WORKER ? 1 : (int)(macs / MACS_PER_WORKER);
-    const int64_t all = p->batch * p->groups * j.panels, tiles = (p->filters + j.f->mr - 1) / j.f->mr;
-    const int64_t units = p->batch * p->groups * ((j.panels + j.group - 1) / j.group);
-    /* enough units that no worker waits long for another, as long as they have some tiles each */
-    j.row_parts = workers == 1 ? 1 : (UNITS_PER_WORKER * workers + units - 1) / units;
-    if (j.row_parts > tiles / TILES_LEAST) j.row_parts = tiles / TILES_LEAST;
-    if (j.row_parts < 1) j.row_parts = 1;
-    j.shared = j.row_parts > 1 && (double)all * (double)panel <= SHARED_BYTES;
-    if (!j.shared && j.row_parts > workers) j.row_parts = workers;
-    j.each = j.group * j.k * j.f->nr + 16;
-    if (j.shared) j.each = all * j.k * j.f->nr / workers + 16;
-    void *memory;
-    size_t bytes;
-    if (!size_mul((size_t)j.each, (size_t)workers * sizeof(float), &bytes))
-        return error_no_memory(err, SIZE_MAX, "an unfolded input");
-    HST_TRY(eval_scratch(c, bytes, &memory, err));
-    j.scratch = memory;
+    c->macs += (uint64_t)macs;
+    HST_TRY(find_rows(c, &j, err));
+    const bool made = j.folded && !j.planes.in_place;
+    j.own = made && (workers == 1 || j.images >= UNITS_PER_WORKER * workers);
+    cut(&j, workers);
+    HST_TRY(find_offsets(c, &j, err));
+    const int64_t panels = (j.part + CONV_WIDTH_MOST) * j.k;
+    j.each = j.own ? j.planes.group + 2 * CONV_WIDTH_MOST : 0;
+    j.each += (j.in_panel && (j.own || j.row_parts == 1)) || !j.folded ? panels : 0;
+    j.each = (j.each + 2 * CONV_WIDTH_MOST + 15) / 16 * 16;
+    int64_t all;
+    if (!s64_mul(j.each, workers, &all)) return error_no_memory(err, SIZE_MAX, "planes of a convolution");
+    HST_TRY(floats(c, all, &j.scratch, err));
+    if (made && !j.own) HST_TRY(floats(c, j.images * j.planes.group, &j.shared, err));
+    if (j.in_panel && !j.own && j.row_parts > 1) HST_TRY(floats(c, j.images * padded_slots(&j) * j.k, &j.panels, err));
     team_run(c->team, workers, work, &j);
     return HST_STATUS_OK;
 }

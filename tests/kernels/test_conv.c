@@ -1,5 +1,5 @@
-/* Direct convolution: every kernel this processor has gives the reference's bits, and touches nothing beyond its rows.
- */
+/* Convolution tiles: every kernel this processor has gives the reference's bits for every height and width that it
+ * states, and touches nothing beyond its tile. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -10,41 +10,73 @@
 #include "guarded.h"
 #include "kernels/kernels.h"
 
-static void check(conv_taps_f32_fn *fn, conv_taps_f32_fn *reference, int64_t n, int64_t taps, uint64_t *seed) {
+/* The reference's tile on wider ones, column by column. */
+static void expect(const conv_family *reference, const conv_tile *t, int64_t n, float *y) {
+    conv_tile one = *t;
+    float part[CONV_ROWS_MOST * 64];
+    one.vectors = 1;
+    one.y = part;
+    one.ldy = reference->lanes;
+    for (int64_t i = 0; i < n; i += reference->lanes, one.x += reference->lanes) {
+        reference->tile(&one);
+        for (int r = 0; r < t->rows; r++)
+            memcpy(y + r * n + i, part + r * reference->lanes, (size_t)reference->lanes * sizeof *y);
+    }
+}
+
+static void check(const conv_family *f, const conv_family *reference, int rows, int vectors, int64_t k,
+                  uint64_t *seed) {
     enum { SPREAD = 37 };
-    guarded x = guarded_new((size_t)(n + SPREAD) * 4), y = guarded_new((size_t)n * 4 + 4);
-    float want[600], w[64];
+    const int64_t n = (int64_t)vectors * f->lanes;
+    guarded x = guarded_new((size_t)(n + SPREAD) * 4), y = guarded_new((size_t)(n * rows) * 4 + 4);
+    guarded w = guarded_new((size_t)(k * rows) * 4), bias = guarded_new((size_t)rows * 4);
+    static float want[CONV_ROWS_MOST * CONV_WIDTH_MOST];
     int64_t offset[64];
     for (int64_t i = 0; i < n + SPREAD; i++) ((float *)x.data)[i] = guarded_float(seed);
-    for (int64_t t = 0; t < taps; t++) {
-        w[t] = guarded_float(seed);
-        offset[t] = t == 0 ? SPREAD : guarded_random(seed) % (SPREAD + 1); /* up to the very end */
-    }
-    conv_taps a = {x.data, offset, w, taps, guarded_float(seed), n, want};
-    reference(&a);
-    memset(y.data, 0xff, (size_t)n * 4 + 4);
-    a.y = (float *)y.data + 1;
-    fn(&a);
+    for (int64_t i = 0; i < k * rows; i++) ((float *)w.data)[i] = guarded_float(seed);
+    for (int r = 0; r < rows; r++) ((float *)bias.data)[r] = guarded_float(seed);
+    for (int64_t i = 0; i < k; i++) offset[i] = i == 0 ? SPREAD : guarded_random(seed) % (SPREAD + 1);
+    conv_tile t = {
+        .k = k, .w = w.data, .x = x.data, .offset = offset, .bias = bias.data, .rows = rows, .vectors = vectors};
+    expect(reference, &t, n, want);
+    memset(y.data, 0xff, (size_t)(n * rows) * 4 + 4);
+    t.y = (float *)y.data + 1;
+    t.ldy = n;
+    f->tile(&t);
     assert_int_equal(*(uint32_t *)y.data, 0xffffffffu);
-    assert_memory_equal(a.y, want, (size_t)n * 4);
+    assert_memory_equal(t.y, want, (size_t)(n * rows) * 4);
     guarded_free(&x);
     guarded_free(&y);
+    guarded_free(&w);
+    guarded_free(&bias);
+}
+
+static void check_family(const conv_family *f, const conv_family *reference) {
+    uint64_t seed = 7;
+    int at = 0, rows = 1 << 30;
+    for (; at < CONV_HEIGHTS_MOST && f->height[at].rows; at++) {
+        const int most = f->height[at].vectors;
+        assert_true(f->height[at].rows < rows && f->height[at].rows <= CONV_ROWS_MOST);
+        assert_true(most * f->lanes <= CONV_WIDTH_MOST);
+        rows = f->height[at].rows;
+        for (int v = 1; v <= most; v++)
+            for (int64_t k = 0; k < 64 && (v == most || f->height[at].narrow >> v & 1); k = k * 2 + 1)
+                check(f, reference, rows, v, k, &seed);
+    }
+    assert_int_equal(rows, 1); /* any number of filters can be cut */
 }
 
 static void test_kernels(void **state) {
     (void)state;
-    conv_taps_f32_fn *reference = NULL;
-    uint64_t seed = 7;
+    const conv_family *reference = NULL;
     int checked = 0;
     for (int k = 0; k < kernel_list_count; k++)
-        if (kernel_list[k]->slot == offsetof(kernels, conv_taps_f32) && kernel_list[k]->isa == CPU_SCALAR)
-            reference = (conv_taps_f32_fn *)kernel_list[k]->fn;
+        if (kernel_list[k]->slot == offsetof(kernels, conv_f32) && kernel_list[k]->isa == CPU_SCALAR)
+            reference = ((conv_f32_fn *)kernel_list[k]->fn)();
     assert_non_null(reference);
     for (int k = 0; k < kernel_list_count; k++) {
-        if (kernel_list[k]->slot != offsetof(kernels, conv_taps_f32) || !cpu_has(kernel_list[k]->isa)) continue;
-        for (int64_t n = 0; n < 300; n += n < 20 ? 1 : 7)
-            for (int64_t taps = 0; taps < 50; taps = taps * 2 + 1)
-                check((conv_taps_f32_fn *)kernel_list[k]->fn, reference, n, taps, &seed);
+        if (kernel_list[k]->slot != offsetof(kernels, conv_f32) || !cpu_has(kernel_list[k]->isa)) continue;
+        check_family(((conv_f32_fn *)kernel_list[k]->fn)(), reference);
         checked++;
     }
     assert_true(checked > 0);

@@ -1,22 +1,40 @@
-/* Direct convolution of one output plane, for the few output channels a group has in depthwise layers:
- *   y[i] = acc + bias,   acc = +0; for t = 0 … taps-1: acc = fma(x[offset[t] + i], w[t], acc)
- * the chain that kernels/gemm_f32 computes over an unfolded input, so both give the same bits. Strides are the
- * caller's: it stores the padded input by phases, so that neighbouring outputs read neighbouring elements. */
+/* Convolution tiles: `rows` filters over neighbouring outputs,
+ *   y[r][i] = acc + bias[r],   acc = +0; for k = 0 … K-1: acc = fma(w[k][r], x[offset[k] + i], acc)
+ * the chain that kernels/gemm_f32 computes over an unfolded input. What the K steps read is the caller's: taps of
+ * planes as they stand, of padded planes, of unfolded ones; strides too: planes are stored by phases, so that
+ * neighbouring outputs read neighbouring elements.
+ *
+ * A family states the heights that it has and how many registers of outputs a tile of each covers. Filters are cut into
+ * tiles greedily, the highest first; weights are packed tile by tile, [K][rows]. */
 #ifndef KERNELS_CONV_H
 #define KERNELS_CONV_H
 
 #include <stdint.h>
 
-typedef struct conv_taps {
-    const float *x;
-    const int64_t *offset; /* [taps] */
-    const float *w;        /* [taps] */
-    int64_t taps;
-    float bias; /* -0 where there is none: it changes nothing */
-    int64_t n;
-    float *y; /* [n] */
-} conv_taps;
+enum { CONV_HEIGHTS_MOST = 8, CONV_ROWS_MOST = 12, CONV_WIDTH_MOST = 128 };
 
-typedef void conv_taps_f32_fn(const conv_taps *a);
+typedef struct conv_tile {
+    int64_t k;
+    const float *w;        /* [k][rows] */
+    const float *x;        /* all of the width may be read at each offset */
+    const int64_t *offset; /* [k] */
+    const float *bias;     /* [rows]; -0 where there is none: it changes nothing */
+    float *y;              /* [rows][vectors · lanes], leading dimension ldy */
+    int64_t ldy;
+    int rows, vectors;
+} conv_tile;
+
+typedef struct conv_family {
+    const char *name;
+    int lanes;
+    struct {
+        int rows, vectors;       /* as many registers as a tile of this height covers at most */
+        unsigned narrow;         /* bit v: it can also cover v, fewer */
+    } height[CONV_HEIGHTS_MOST]; /* descending, the last one is 1; 0 rows end the list */
+    void (*tile)(const conv_tile *t);
+} conv_family;
+
+/* The slot holds a function that returns the family. */
+typedef const conv_family *conv_f32_fn(void);
 
 #endif

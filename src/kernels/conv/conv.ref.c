@@ -1,17 +1,25 @@
-/* Direct convolution, the readable truth. */
+/* Convolution tiles, the readable truth. */
 #include <math.h>
 
 #include "kernels/kernels.h"
 
-static void conv_taps_f32(const conv_taps *a) {
-    for (int64_t i = 0; i < a->n; i++) {
-        float acc = 0;
-        for (int64_t t = 0; t < a->taps; t++) acc = fmaf(a->x[a->offset[t] + i], a->w[t], acc);
-        a->y[i] = acc + a->bias;
-    }
+enum { LANES = 4 };
+
+static void tile(const conv_tile *t) {
+    for (int r = 0; r < t->rows; r++)
+        for (int64_t i = 0; i < t->vectors * LANES; i++) {
+            float acc = 0;
+            for (int64_t k = 0; k < t->k; k++) acc = fmaf(t->w[k * t->rows + r], t->x[t->offset[k] + i], acc);
+            t->y[r * t->ldy + i] = acc + t->bias[r];
+        }
 }
 
-HST_KERNEL(conv_taps_f32__ref) = {.name = "conv_taps_f32__ref",
-                                  .family = "conv",
-                                  .slot = offsetof(kernels, conv_taps_f32),
-                                  .fn = (kernel_fn)conv_taps_f32};
+static const conv_family family = {
+    .name = "conv_f32__ref", .lanes = LANES, .height = {{4, 2, 1u << 1}, {1, 4, 1u << 1}}, .tile = tile};
+
+static const conv_family *get(void) {
+    return &family;
+}
+
+HST_KERNEL(conv_f32__ref) = {
+    .name = "conv_f32__ref", .family = "conv", .slot = offsetof(kernels, conv_f32), .fn = (kernel_fn)get};

@@ -1,57 +1,89 @@
-/* Direct convolution over the vector vocabulary: 8 registers of outputs hide the latency of their chains, then single
- * ones, then a masked rest. */
+/* Convolution tiles over the vector vocabulary. Heights and widths are chosen so that the outputs fill the registers
+ * and at least 8 chains hide the latency of each other. */
 #include "kernels/kernels.h"
 #include "kernels/vec/vec.h"
 
 #define L VEC_LANES
 
-static void block(const conv_taps *a, int64_t i) {
-    vf s0 = vf_set(0), s1 = s0, s2 = s0, s3 = s0, s4 = s0, s5 = s0, s6 = s0, s7 = s0;
-    for (int64_t t = 0; t < a->taps; t++) {
-        const float *x = a->x + a->offset[t] + i;
-        const vf w = vf_set(a->w[t]);
-        s0 = vf_fma(vf_load(x), w, s0);
-        s1 = vf_fma(vf_load(x + L), w, s1);
-        s2 = vf_fma(vf_load(x + 2 * L), w, s2);
-        s3 = vf_fma(vf_load(x + 3 * L), w, s3);
-        s4 = vf_fma(vf_load(x + 4 * L), w, s4);
-        s5 = vf_fma(vf_load(x + 5 * L), w, s5);
-        s6 = vf_fma(vf_load(x + 6 * L), w, s6);
-        s7 = vf_fma(vf_load(x + 7 * L), w, s7);
-    }
-    const vf b = vf_set(a->bias);
-    float *y = a->y + i;
-    vf_store(y, vf_add(s0, b));
-    vf_store(y + L, vf_add(s1, b));
-    vf_store(y + 2 * L, vf_add(s2, b));
-    vf_store(y + 3 * L, vf_add(s3, b));
-    vf_store(y + 4 * L, vf_add(s4, b));
-    vf_store(y + 5 * L, vf_add(s5, b));
-    vf_store(y + 6 * L, vf_add(s6, b));
-    vf_store(y + 7 * L, vf_add(s7, b));
-}
-
-static void conv_taps_f32(const conv_taps *a) {
-    int64_t i = 0;
-    for (; i + 8 * L <= a->n; i += 8 * L) block(a, i);
-    if (i < a->n && a->n >= 8 * L) { /* the last outputs once more, rather than one by one */
-        block(a, a->n - 8 * L);
-        return;
-    }
-    const vf b = vf_set(a->bias);
-    for (; i < a->n; i += L) {
-        const int64_t some = a->n - i;
-        vf s = vf_set(0);
-        for (int64_t t = 0; t < a->taps; t++) {
-            const float *x = a->x + a->offset[t] + i;
-            s = vf_fma(some < L ? vf_load_n(x, some) : vf_load(x), vf_set(a->w[t]), s);
+/* rows and vectors are constants after inlining: the loops over them unroll and acc lives in registers. */
+static inline __attribute__((always_inline)) void outputs(const conv_tile *t, const int rows, const int vectors) {
+    vf acc[CONV_ROWS_MOST][8];
+    const float *w = t->w;
+#pragma GCC unroll 12
+    for (int r = 0; r < rows; r++)
+#pragma GCC unroll 8
+        for (int v = 0; v < vectors; v++) acc[r][v] = vf_set(0);
+#pragma GCC unroll 1
+    for (int64_t k = 0; k < t->k; k++, w += rows) {
+        const float *x = t->x + t->offset[k];
+        vf own[8];
+        if (rows > 3) /* else each is loaded where it is used: registers are for the weights */
+#pragma GCC unroll 8
+            for (int v = 0; v < vectors; v++) own[v] = vf_load(x + v * L);
+#pragma GCC unroll 12
+        for (int r = 0; r < rows; r++) {
+            const vf one = vf_set(w[r]);
+#pragma GCC unroll 8
+            for (int v = 0; v < vectors; v++)
+                acc[r][v] = vf_fma(one, rows > 3 ? own[v] : vf_load(x + v * L), acc[r][v]);
         }
-        s = vf_add(s, b);
-        if (some < L)
-            vf_store_n(a->y + i, s, some);
-        else
-            vf_store(a->y + i, s);
+    }
+#pragma GCC unroll 12
+    for (int r = 0; r < rows; r++) {
+        const vf bias = vf_set(t->bias[r]);
+#pragma GCC unroll 8
+        for (int v = 0; v < vectors; v++) vf_store(t->y + r * t->ldy + v * L, vf_add(acc[r][v], bias));
     }
 }
 
-HST_VEC_KERNEL(conv_taps_f32) = VEC_KERNEL("conv", conv_taps_f32);
+#define TILE(rows, vectors)                                                                                            \
+    case rows * 16 + vectors:                                                                                          \
+        outputs(t, rows, vectors);                                                                                     \
+        break
+
+static void tile(const conv_tile *t) {
+    switch (t->rows * 16 + t->vectors) {
+#if VEC_LANES == 8 /* 16 registers; else 32 */
+        TILE(6, 2);
+        TILE(6, 1);
+        TILE(4, 3);
+        TILE(3, 4);
+        TILE(2, 4);
+#else
+        TILE(12, 2);
+        TILE(12, 1);
+        TILE(8, 3);
+        TILE(6, 4);
+        TILE(4, 4);
+        TILE(3, 4);
+        TILE(2, 8);
+#endif
+        TILE(1, 8);
+        TILE(1, 7);
+        TILE(1, 6);
+        TILE(1, 5);
+        TILE(1, 4);
+        TILE(1, 3);
+        TILE(1, 2);
+        TILE(1, 1);
+    default:
+        break;
+    }
+}
+
+static const conv_family family = {
+    .name = "conv_f32" VEC_TEXT,
+    .lanes = L,
+#if VEC_LANES == 8
+    .height = {{6, 2, 1u << 1}, {4, 3, 0}, {3, 4, 0}, {2, 4, 0}, {1, 8, 0xfe}},
+#else
+    .height = {{12, 2, 1u << 1}, {8, 3, 0}, {6, 4, 0}, {4, 4, 0}, {3, 4, 0}, {2, 8, 0}, {1, 8, 0xfe}},
+#endif
+    .tile = tile,
+};
+
+static const conv_family *conv_f32(void) {
+    return &family;
+}
+
+HST_VEC_KERNEL(conv_f32) = VEC_KERNEL("conv", conv_f32);
