@@ -126,7 +126,8 @@ typedef enum hst_dtype {
     HST_DTYPE_F6E3M2 = 28,
     /* Outside ONNX's numbers: what is no tensor of elements. */
     HST_DTYPE_SEQUENCE = 64, /* a list of tensors, see hst_tensor_new_sequence */
-    HST_DTYPE_OPTIONAL = 65  /* an optional that is empty; one that is not empty is what it holds */
+    HST_DTYPE_OPTIONAL = 65, /* an optional that is empty; one that is not empty is what it holds */
+    HST_DTYPE_MAP = 66       /* keys and values, see hst_tensor_new_map */
 } hst_dtype;
 
 /* An element of a HST_DTYPE_STRING tensor: `size` bytes at `data`, not NUL-terminated. */
@@ -206,12 +207,18 @@ HST_API hst_status hst_tensor_reshape(const hst_tensor *t, int rank, const int64
 HST_API hst_status hst_tensor_convert(const hst_tensor *t, hst_dtype dtype, hst_tensor **out, hst_error *err);
 HST_API void hst_tensor_free(hst_tensor *t);
 
-/* A sequence: a handle whose elements are tensors, of rank 1 with `n` elements and dtype HST_DTYPE_SEQUENCE. It keeps its
- * own handles on the items, whose elements nobody may write to from now on. A sequence holds no sequence and no empty
- * optional. Errors: INVALID_ARGUMENT, NO_MEMORY. Ownership: hst_tensor_free(*out). */
+/* A sequence: a handle whose elements are tensors, of rank 1 with `n` elements and dtype HST_DTYPE_SEQUENCE. It keeps
+ * its own handles on the items, whose elements nobody may write to from now on. Items are tensors or maps, no sequences
+ * and no empty optionals. Errors: INVALID_ARGUMENT, NO_MEMORY. Ownership: hst_tensor_free(*out). */
 HST_API hst_status hst_tensor_new_sequence(size_t n, const hst_tensor *const *items, const hst_allocator *a,
                                            hst_tensor **out, hst_error *err);
-/* Item i, lent by the sequence; NULL where there is none, or where t is no sequence. */
+/* A map: of dtype HST_DTYPE_MAP and rank 1, with 2 elements, item 0 its keys and item 1 its values. Both are of rank 1
+ * and one length, values[i] belongs to keys[i]; keys are strings or integers of 8 bits or more, in any
+ * order; of equal ones the last counts. Handles are kept as by a sequence. Errors: INVALID_ARGUMENT, BAD_SHAPE,
+ * NO_MEMORY. */
+HST_API hst_status hst_tensor_new_map(const hst_tensor *keys, const hst_tensor *values, const hst_allocator *a,
+                                      hst_tensor **out, hst_error *err);
+/* Item i, lent by the sequence or map; NULL where there is none, or where t is another value. */
 HST_API const hst_tensor *hst_tensor_item(const hst_tensor *t, size_t i);
 /* An empty optional, of dtype HST_DTYPE_OPTIONAL. Ownership: hst_tensor_free(*out). */
 HST_API hst_status hst_tensor_new_empty_optional(const hst_allocator *a, hst_tensor **out, hst_error *err);
@@ -361,6 +368,7 @@ typedef struct hst_value_info {
     bool optional; /* an input with a default value */
     hst_dtype element; /* of a sequence: the type of its items, of which rank and dims speak then; NONE: not known */
     bool may_be_empty; /* an ONNX optional: HST_DTYPE_OPTIONAL may stand in its place */
+    hst_dtype key; /* of a map, or of a sequence of maps: the type of the keys; element is that of the values then */
 } hst_value_info;
 
 HST_API size_t hst_model_input_count(const hst_model *model);

@@ -57,7 +57,7 @@ class ExportOptions(C.Structure):
 class ValueInfo(C.Structure):
     _fields_ = [("name", C.c_char_p), ("dtype", C.c_int), ("rank", C.c_int), ("dims", C.POINTER(C.c_int64)),
                 ("dim_names", C.POINTER(C.c_char_p)), ("optional", C.c_bool), ("element", C.c_int),
-                ("may_be_empty", C.c_bool)]
+                ("may_be_empty", C.c_bool), ("key", C.c_int)]
 
 
 # What a prototype is written with below: p any pointer, s text, t text that hst_text_free frees, i int, q int64, z size_t,
@@ -72,7 +72,7 @@ PROTOTYPES = {
     "tensor_new_borrow": "o:iippzpp", "tensor_retain": "o:pp", "tensor_reshape": "o:pipp", "tensor_convert": "o:pip",
     "tensor_free": "v:p", "tensor_dtype": "i:p", "tensor_rank": "i:p", "tensor_dims": "p:p", "tensor_count": "q:p",
     "tensor_bytes": "z:p", "tensor_data": "p:p", "tensor_view": "p:p", "tensor_new_sequence": "o:zppp",
-    "tensor_item": "p:pz", "tensor_new_empty_optional": "o:pp",
+    "tensor_item": "p:pz", "tensor_new_empty_optional": "o:pp", "tensor_new_map": "o:pppp",
     "model_load": "o:spp", "model_load_memory": "o:pzpp", "model_load_memory_borrow": "o:pzpp", "model_free": "v:p",
     "model_input_count": "z:p", "model_output_count": "z:p", "model_input": "V:pz", "model_output": "V:pz",
     "model_metadata_count": "z:p", "model_metadata_get": "b:pzpp", "model_opset_count": "z:p",

@@ -34,8 +34,8 @@ class HastenRep(BackendRep):
 
 def _numpy(value: Any) -> Any:
     if isinstance(value, list):
-        return [item.numpy() for item in value]
-    return None if value is None else value.numpy()
+        return [_numpy(item) for item in value]
+    return value if value is None or isinstance(value, dict) else value.numpy()
 
 
 class HastenBackend(Backend):

@@ -6,8 +6,8 @@ CODES = {
     "u32": 12, "u64": 13, "c64": 14, "c128": 15, "bf16": 16, "f8e4m3fn": 17, "f8e4m3fnuz": 18, "f8e5m2": 19,
     "f8e5m2fnuz": 20, "u4": 21, "s4": 22, "f4e2m1": 23, "f8e8m0": 24, "u2": 25, "s2": 26, "f6e2m3": 27, "f6e3m2": 28,
 }
-LISTS = {"sequence": 64, "optional": 65}  # what is no tensor of elements; an optional that is empty
-SEQUENCE, OPTIONAL = LISTS["sequence"], LISTS["optional"]
+LISTS = {"sequence": 64, "optional": 65, "map": 66}  # what is no tensor of elements; "optional": one that is empty
+SEQUENCE, OPTIONAL, MAP = LISTS.values()
 NAMES = {code: name for name, code in (CODES | LISTS).items()}
 
 # Bits of an element; strings have none.

@@ -24,6 +24,7 @@ class ValueInfo(NamedTuple):
     optional: bool
     element: str | None = None  # of a sequence (dtype "sequence"): the type of its items, of which `shape` speaks then
     may_be_empty: bool = False  # an ONNX optional: None may stand in its place
+    key: str | None = None  # of a map (dtype "map"), or of a sequence of maps: the type of its keys, `element` that of its values
 
 
 def _info(v: Any) -> ValueInfo:
@@ -31,7 +32,7 @@ def _info(v: Any) -> ValueInfo:
     dims = None if v.rank < 0 else tuple(
         v.dims[i] if v.dims[i] >= 0 else (v.dim_names[i].decode("utf-8", "replace") or -1) for i in range(v.rank))
     return ValueInfo(v.name.decode("utf-8", "replace"), dtypes.NAMES.get(v.dtype), dims, bool(v.optional), dtypes.NAMES.get(v.element),
-                     bool(v.may_be_empty))
+                     bool(v.may_be_empty), dtypes.NAMES.get(v.key))
 
 
 def _optimization(level: Any) -> int:
@@ -182,7 +183,7 @@ class Session:
         self._handle = out.value
         self.model = model if _own else None
         self._inputs = [v.name for v in model.inputs]
-        self._sequences = {v.name for v in model.inputs if v.dtype == "sequence"}
+        self._lists = {v.name: v for v in model.inputs if v.dtype in ("sequence", "map")}
         self._outputs = [v.name for v in model.outputs]
         self._state_owners: dict[str, Any] = {}  # Python memory that states may share
 
@@ -196,14 +197,14 @@ class Session:
         """Runs the model.
 
         inputs    by name, or in the model's order; anything that Tensor takes. Memory is shared where it can be. A list of
-                  such for a sequence, None for an empty optional; outputs come back as the same.
+                  such for a sequence, a dict for a map, None for an empty optional; outputs come back as the same.
         outputs   names of those that are wanted; None: all. Only what they need is promised to be computed.
         timeout   seconds, after which DeadlineError ends the run
         """
         feeds = dict(inputs) if isinstance(inputs, Mapping) else dict(zip(self._inputs, inputs, strict=False))
         if not isinstance(inputs, Mapping) and len(inputs) > len(self._inputs):
             raise ValueError(f"{len(inputs)} inputs were given, the model has {len(self._inputs)}")
-        given = {k: to_handle(v, k in self._sequences) for k, v in feeds.items()}
+        given = {k: to_handle(v, self._lists.get(k)) for k, v in feeds.items()}
         wanted = list(self._outputs if outputs is None else outputs)
         options = _native.RunOptions(size=C.sizeof(_native.RunOptions), memory_budget=memory_budget)
         if timeout is not None:

@@ -355,14 +355,27 @@ def _unpack(raw: Any, dtype: str, count: int) -> Any:
     return flat.astype(_numpy_dtype(dtype)) if dtype[0] == "u" else flat.view(_numpy_dtype(dtype))
 
 
-def to_handle(value: Any, sequence: bool) -> tuple[int, Any]:
-    """A handle for an input of a session, and what must live as long: lists are sequences where the model wants one, None is
-    an empty optional. The handle is freed with the second."""
+def _map_handle(value: dict, info: Any) -> Any:
+    """A map; `info`: what the model says of it, for the types of keys and values that Python leaves open."""
+    key = info.key if info and (not value or info.key != "string") else None  # strings are told by themselves
+    keys = Tensor(list(value), None if any(isinstance(k, str) for k in value) else key or (None if value else "s64"))
+    values = Tensor(list(value.values()), info and info.element or None)
+    out = C.c_void_p()
+    call("tensor_new_map", keys._handle, values._handle, None, C.byref(out))
+    return Tensor._wrap(out.value, (keys, values))
+
+
+def to_handle(value: Any, info: Any = None) -> tuple[int, Any]:
+    """A handle for an input of a session, and what must live as long: lists are sequences where the model wants one (`info`:
+    what it says of a sequence or map), dicts are maps, None is an empty optional. The handle is freed with the second."""
     if value is None:
         out = C.c_void_p()
         call("tensor_new_empty_optional", None, C.byref(out))
-    elif sequence and isinstance(value, (list, tuple)):
-        items = [v if isinstance(v, Tensor) else Tensor(v) for v in value]
+    elif isinstance(value, dict):
+        made = _map_handle(value, info)
+        return made._handle, made
+    elif info is not None and info.dtype == "sequence" and isinstance(value, (list, tuple)):
+        items = [_map_handle(v, info) if isinstance(v, dict) else v if isinstance(v, Tensor) else Tensor(v) for v in value]
         handles, out = (C.c_void_p * max(1, len(items)))(*[t._handle for t in items]), C.c_void_p()
         call("tensor_new_sequence", len(items), handles, None, C.byref(out))
         return out.value, (Tensor._wrap(out.value), items)
@@ -373,7 +386,7 @@ def to_handle(value: Any, sequence: bool) -> tuple[int, Any]:
 
 
 def from_handle(handle: int) -> Any:
-    """What a session gives: a Tensor, a list of them, or None for an empty optional. The handle is taken over."""
+    """What a session gives: a Tensor, a list, a dict for a map, or None for an empty optional. The handle is taken over."""
     code = lib.hst_tensor_dtype(handle)
     if code < dtypes.SEQUENCE:
         return Tensor._wrap(handle)
@@ -382,7 +395,9 @@ def from_handle(handle: int) -> Any:
         for i in range(lib.hst_tensor_count(handle)):
             out = C.c_void_p()
             call("tensor_retain", lib.hst_tensor_item(handle, i), C.byref(out))
-            items.append(Tensor._wrap(out.value))
+            items.append(from_handle(out.value))
+        if code == dtypes.MAP:
+            return dict(zip(items[0].tolist(), items[1].tolist()))
         return None if code == dtypes.OPTIONAL else items
     finally:
         lib.hst_tensor_free(handle)

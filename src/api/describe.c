@@ -45,8 +45,8 @@ static json_t *values(const hst_value_info *list, int n, bool *failed) {
         *failed |= json_object_set_new(one, "name", describe_text(v->name)) != 0;
         *failed |= json_object_set_new(one, "dtype", describe_text(dtype_name(v->dtype))) != 0;
         *failed |= json_object_set_new(one, "shape", shape) != 0;
-        if (v->dtype == HST_DTYPE_SEQUENCE)
-            *failed |= json_object_set_new(one, "element", describe_text(dtype_name(v->element))) != 0;
+        if (v->key) *failed |= json_object_set_new(one, "key", describe_text(dtype_name(v->key))) != 0;
+        if (v->element) *failed |= json_object_set_new(one, "element", describe_text(dtype_name(v->element))) != 0;
         if (v->may_be_empty) *failed |= json_object_set_new(one, "may_be_empty", json_true()) != 0;
         if (v->optional) *failed |= json_object_set_new(one, "optional", json_true()) != 0;
         *failed |= json_array_append_new(all, one) != 0;

@@ -29,7 +29,8 @@ static hst_status describe_value(hst_model *m, const value *v, hst_value_info *o
                             .dim_names = names,
                             .optional = v->is_input && v->constant,
                             .element = v->type.element,
-                            .may_be_empty = v->type.optional};
+                            .may_be_empty = v->type.optional,
+                            .key = v->type.key};
     return HST_STATUS_OK;
 }
 

@@ -10,10 +10,11 @@ static hst_status need(const void *p, const char *what, hst_error *err) {
 }
 
 static hst_status need_elements(hst_dtype dtype, hst_error *err) {
-    return dtype != HST_DTYPE_SEQUENCE && dtype != HST_DTYPE_OPTIONAL
+    return dtype < HST_DTYPE_SEQUENCE || dtype > HST_DTYPE_MAP
                ? HST_STATUS_OK
                : error_set(err, HST_STATUS_INVALID_ARGUMENT, "dtype",
-                           "a %s is made with hst_tensor_new_sequence or _new_empty_optional", dtype_name(dtype));
+                           "a %s is made with hst_tensor_new_sequence, _new_map or _new_empty_optional",
+                           dtype_name(dtype));
 }
 
 static hst_status need_shape(int rank, const int64_t *dims, const void *out, hst_error *err) {
@@ -91,10 +92,9 @@ hst_status hst_tensor_convert(const hst_tensor *t, hst_dtype dtype, hst_tensor *
     return HST_STATUS_OK;
 }
 
-hst_status hst_tensor_new_sequence(size_t n, const hst_tensor *const *items, const hst_allocator *a, hst_tensor **out,
-                                   hst_error *err) {
-    HST_TRY(need(out, "out", err));
-    if (n) HST_TRY(need(items, "items", err));
+/* A list with its own handles on the items. */
+static hst_status new_list(hst_dtype d, size_t n, const hst_tensor *const *items, const hst_allocator *a,
+                           hst_tensor **out, hst_error *err) {
     size_t bytes = 0;
     hst_tensor **held = n <= INT64_MAX && size_mul(n, sizeof *held, &bytes) ? memory_alloc(a, bytes, 16) : NULL;
     if (!held) return error_no_memory(err, bytes, "a sequence");
@@ -102,18 +102,34 @@ hst_status hst_tensor_new_sequence(size_t n, const hst_tensor *const *items, con
     size_t made = 0;
     for (; made < n && status == HST_STATUS_OK; made++) {
         held[made] = NULL;
-        if (!items[made] || tensor_is_list(items[made]))
+        if (!items[made] || !tensor_fits_list(d, items[made]))
             status = error_set(err, HST_STATUS_INVALID_ARGUMENT, "items", "item %zu is no tensor", made);
         else
             status = tensor_view(items[made], items[made]->rank, items[made]->dim, a, &held[made], err);
     }
     if (status == HST_STATUS_OK) {
-        status = tensor_new_list(HST_DTYPE_SEQUENCE, held, (int64_t)n, a, out, err);
+        status = tensor_new_list(d, held, (int64_t)n, a, out, err);
     } else {
         for (size_t i = 0; i < made; i++) tensor_free(held[i]);
     }
     memory_free(a, held, bytes);
     return status;
+}
+
+hst_status hst_tensor_new_sequence(size_t n, const hst_tensor *const *items, const hst_allocator *a, hst_tensor **out,
+                                   hst_error *err) {
+    HST_TRY(need(out, "out", err));
+    if (n) HST_TRY(need(items, "items", err));
+    return new_list(HST_DTYPE_SEQUENCE, n, items, a, out, err);
+}
+
+hst_status hst_tensor_new_map(const hst_tensor *keys, const hst_tensor *values, const hst_allocator *a,
+                              hst_tensor **out, hst_error *err) {
+    const hst_tensor *const items[2] = {keys, values};
+    HST_TRY(need(keys, "keys", err));
+    HST_TRY(need(values, "values", err));
+    HST_TRY(need(out, "out", err));
+    return new_list(HST_DTYPE_MAP, 2, items, a, out, err);
 }
 
 const hst_tensor *hst_tensor_item(const hst_tensor *t, size_t i) {

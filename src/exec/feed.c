@@ -18,13 +18,23 @@ static hst_status bad(const session *s, int i, hst_error *err, const hst_tensor 
                      type_format(s->engine->model, &v->type, b, sizeof b), *why ? ": " : "", why);
 }
 
-/* A sequence: every item is checked for itself, symbols are not bound. An empty optional fits an optional. */
+static bool map_fits(const type *want, const hst_tensor *t) {
+    type is = type_of_tensor(t);
+    return t->dtype == HST_DTYPE_MAP && (want->key == HST_DTYPE_NONE || want->key == is.key) &&
+           (want->element == HST_DTYPE_NONE || want->element == is.element);
+}
+
+/* A sequence or map: every item is checked for itself, symbols are not bound. An empty optional fits an optional. */
 static hst_status check_list(const session *s, int i, const hst_tensor *t, hst_error *err) {
     const type *want = &input_value(s, i)->type;
     if (want->dtype == HST_DTYPE_NONE || (t->dtype == HST_DTYPE_OPTIONAL && want->optional)) return HST_STATUS_OK;
     if (t->dtype != want->dtype) return bad(s, i, err, t, "");
     for (int64_t k = 0, n = tensor_count(t); k < n; k++) {
         const hst_tensor *item = tensor_item(t, k);
+        if (t->dtype == HST_DTYPE_MAP || item->dtype == HST_DTYPE_MAP || want->key) {
+            if (!map_fits(want, t->dtype == HST_DTYPE_MAP ? t : item)) return bad(s, i, err, t, "");
+            continue;
+        }
         bool fits = (want->element == HST_DTYPE_NONE || item->dtype == want->element) &&
                     (want->rank < 0 || item->rank == want->rank);
         for (int d = 0; fits && want->rank >= 0 && d < item->rank; d++)

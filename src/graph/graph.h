@@ -12,13 +12,15 @@ typedef int64_t dim;
 #define DIM_SYMBOL_FIRST (-((int64_t)1 << 62)) /* symbol k is DIM_SYMBOL_FIRST - k */
 static inline bool dim_is_symbol(dim d) { return d <= DIM_SYMBOL_FIRST && d > DIM_SYMBOL_FIRST - INT32_MAX; }
 
-/* What is known of a value. dtype NONE: unknown; rank -1: unknown. Of a sequence, `element` is the type of its items, of
- * which rank and dims speak: what is a symbol there may differ from item to item. */
+/* What is known of a value. dtype NONE: unknown; rank -1: unknown. Of a sequence, `element` is the type of its items,
+ * of which rank and dims speak: what is a symbol there may differ from item to item. Of a map `key` and `element` are
+ * the types of its keys and values; a sequence that has a `key` is one of maps. Of these the rank is not known. */
 typedef struct type {
     hst_dtype dtype;
     int rank;
     dim dim[HST_RANK_MAX];
-    hst_dtype element; /* NONE: unknown, or no sequence */
+    hst_dtype element; /* NONE: unknown, or neither sequence nor map */
+    hst_dtype key;     /* NONE: unknown, or no map */
     bool optional;     /* may be an empty optional instead */
 } type;
 

@@ -57,6 +57,7 @@ const char *dim_name(const model *m, dim d) {
 bool type_equal(const type *a, const type *b) {
     if (a->dtype != b->dtype || a->rank != b->rank || a->element != b->element || a->optional != b->optional)
         return false;
+    if (a->key != b->key) return false;
     for (int i = 0; i < a->rank; i++)
         if (a->dim[i] != b->dim[i]) return false;
     return true;
@@ -71,7 +72,10 @@ type type_make(hst_dtype d, int rank, const dim *dims) {
 type type_of_tensor(const hst_tensor *t) {
     if (tensor_is_list(t)) {
         type list = {.dtype = t->dtype, .rank = -1, .optional = t->dtype == HST_DTYPE_OPTIONAL};
-        if (tensor_count(t)) list.element = tensor_item(t, 0)->dtype;
+        const hst_tensor *first = tensor_count(t) ? tensor_item(t, 0) : NULL;
+        const hst_tensor *map = t->dtype == HST_DTYPE_MAP ? t : first && first->dtype == HST_DTYPE_MAP ? first : NULL;
+        if (map) list.key = tensor_item(map, 0)->dtype;
+        if (first) list.element = map ? tensor_item(map, 1)->dtype : first->dtype;
         return list;
     }
     return type_make(t->dtype, t->rank, t->dim);
@@ -79,6 +83,11 @@ type type_of_tensor(const hst_tensor *t) {
 
 const char *type_format(const model *m, const type *t, char *to, size_t size) {
     bool sequence = t->dtype == HST_DTYPE_SEQUENCE;
+    if (t->dtype == HST_DTYPE_MAP || t->key) {
+        snprintf(to, size, "%s%smap of %s to %s", t->optional ? "optional " : "", sequence ? "sequence of " : "",
+                 dtype_name(t->key), dtype_name(t->element));
+        return to;
+    }
     size_t n = (size_t)snprintf(to, size, "%s%s%s[", t->optional ? "optional " : "", sequence ? "sequence of " : "",
                                 dtype_name(sequence ? t->element : t->dtype));
     if (t->rank < 0 && n < size) n += (size_t)snprintf(to + n, size - n, "...");

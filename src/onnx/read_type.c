@@ -1,9 +1,11 @@
-/* TypeProto: tensors, sequences of them, and optionals of both become a type; maps and sparse tensors stay unknown and
- * are kept as they are. */
+/* TypeProto: tensors, maps to their elements, sequences of both, and optionals of all become a type; sparse tensors
+ * stay unknown and are kept as they are. */
 #include <inttypes.h>
 #include <string.h>
 
 #include "onnx/reader.h"
+
+#define MAP_DEPTH 3 /* inside a map there are tensors only */
 
 typedef struct parsed_dim {
     int64_t number; /* -1: none */
@@ -15,7 +17,7 @@ typedef struct parsed_type {
     hst_dtype dtype;
     int rank;
     parsed_dim dim[HST_RANK_MAX];
-    hst_dtype element; /* of a sequence */
+    hst_dtype element, key; /* of a sequence or map */
     bool plain, optional;
 } parsed_type;
 
@@ -82,7 +84,33 @@ static hst_status parse_tensor(const proto_reader *p, const proto_field *field, 
 
 static hst_status parse_kind(proto_reader p, int depth, parsed_type *t, hst_error *err);
 
-/* A sequence or an optional: only optional(sequence(tensor)) nests. */
+/* map(key, value): the values are the elements of tensors, whose shapes say nothing. */
+static hst_status parse_map(const proto_reader *p, const proto_field *field, parsed_type *t, hst_error *err) {
+    proto_reader s, inner;
+    proto_field f;
+    int64_t key = 0;
+    HST_TRY(proto_enter(p, field, "TypeProto.map_type", &s, err));
+    while (proto_next(&s, &f)) {
+        if (f.number == MAP_KEY) {
+            HST_TRY(proto_s64(&s, &f, "TypeProto.Map.key_type", &key, err));
+            if (key < 0 || key > INT32_MAX || !dtype_valid((int)key))
+                return error_set(err, HST_STATUS_BAD_FORMAT, NULL, "map has the unknown key type %" PRId64, key);
+        } else if (f.number == MAP_VALUE && t->dtype == HST_DTYPE_NONE) {
+            HST_TRY(proto_enter(&s, &f, "value_type", &inner, err));
+            HST_TRY(parse_kind(inner, MAP_DEPTH, t, err));
+        } else {
+            t->plain = false;
+        }
+    }
+    t->element = t->dtype;
+    t->key = (hst_dtype)key;
+    t->dtype = HST_DTYPE_MAP;
+    t->plain &= t->key != HST_DTYPE_NONE && t->element != HST_DTYPE_NONE;
+    t->rank = -1;
+    return proto_end(&s, "TypeProto.Map", err);
+}
+
+/* A sequence or an optional: only optional(sequence(…)) nests. */
 static hst_status parse_nested(const proto_reader *p, const proto_field *field, int depth, parsed_type *t,
                                hst_error *err) {
     bool sequence = field->number == TYPE_SEQUENCE;
@@ -90,15 +118,15 @@ static hst_status parse_nested(const proto_reader *p, const proto_field *field, 
     proto_field f;
     HST_TRY(proto_enter(p, field, sequence ? "TypeProto.sequence_type" : "TypeProto.optional_type", &s, err));
     while (proto_next(&s, &f)) {
-        if (f.number != TYPE_ELEM || depth == 2 || (depth == 1 && !sequence)) {
+        if (f.number != TYPE_ELEM || depth >= 2 || (depth == 1 && !sequence)) {
             t->plain = false;
             continue;
         }
         HST_TRY(proto_enter(&s, &f, "elem_type", &inner, err));
         HST_TRY(parse_kind(inner, sequence ? 2 : 1, t, err));
     }
-    if (sequence && t->dtype < HST_DTYPE_SEQUENCE) {
-        t->element = t->dtype;
+    if (sequence && (t->dtype < HST_DTYPE_SEQUENCE || t->dtype == HST_DTYPE_MAP)) {
+        if (t->dtype != HST_DTYPE_MAP) t->element = t->dtype;
         t->dtype = HST_DTYPE_SEQUENCE;
     } else if (!sequence && t->plain) {
         t->optional = true;
@@ -113,6 +141,8 @@ static hst_status parse_kind(proto_reader p, int depth, parsed_type *t, hst_erro
             HST_TRY(parse_tensor(&p, &f, t, err));
         else if ((f.number == TYPE_SEQUENCE || f.number == TYPE_OPTIONAL) && t->dtype == HST_DTYPE_NONE)
             HST_TRY(parse_nested(&p, &f, depth, t, err));
+        else if (f.number == TYPE_MAP && t->dtype == HST_DTYPE_NONE && depth < MAP_DEPTH)
+            HST_TRY(parse_map(&p, &f, t, err));
         else
             t->plain = false;
     }
@@ -125,7 +155,7 @@ static hst_status parse_type(proto_reader p, parsed_type *t, hst_error *err) {
     t->plain = true;
     HST_TRY(parse_kind(p, 0, t, err));
     if (t->plain || t->dtype < HST_DTYPE_SEQUENCE) return HST_STATUS_OK;
-    *t = (parsed_type){.rank = -1}; /* a sequence of what is no tensor */
+    *t = (parsed_type){.rank = -1}; /* a sequence or map of other kinds */
     return HST_STATUS_OK;
 }
 
@@ -148,6 +178,7 @@ hst_status read_type(reader *r, proto_reader p, bool fresh, type *t, bool *plain
         if (d->number < 0) HST_TRY(symbol(r, d->name, own, &t->dim[i]));
     }
     t->element = parsed.element;
+    t->key = parsed.key;
     t->optional = parsed.optional;
     *plain = parsed.plain;
     return HST_STATUS_OK;
@@ -159,7 +190,7 @@ bool type_matches(const model *m, bytes proto, const type *t) {
     proto_begin(&p, proto.data, proto.size);
     if (parse_type(p, &parsed, NULL) != HST_STATUS_OK) return false;
     if (parsed.dtype != t->dtype || parsed.rank != t->rank) return false;
-    if (parsed.element != t->element || parsed.optional != t->optional) return false;
+    if (parsed.key != t->key || parsed.element != t->element || parsed.optional != t->optional) return false;
     if (parsed.dtype == HST_DTYPE_SEQUENCE) return true; /* its symbols are its own */
     for (int i = 0; i < t->rank; i++) {
         const char *name = dim_name(m, t->dim[i]);

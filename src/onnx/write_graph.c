@@ -9,7 +9,7 @@ static void put_rest(proto_writer *p, bytes rest) {
 }
 
 static void put_type(proto_writer *p, const model *m, const type *t) {
-    bool sequence = t->dtype == HST_DTYPE_SEQUENCE;
+    bool sequence = t->dtype == HST_DTYPE_SEQUENCE, map = t->key != HST_DTYPE_NONE;
     proto_open(p, INFO_TYPE);
     if (t->optional) {
         proto_open(p, TYPE_OPTIONAL);
@@ -19,8 +19,13 @@ static void put_type(proto_writer *p, const model *m, const type *t) {
         proto_open(p, TYPE_SEQUENCE);
         proto_open(p, TYPE_ELEM);
     }
+    if (map) {
+        proto_open(p, TYPE_MAP);
+        proto_put_s64(p, MAP_KEY, t->key);
+        proto_open(p, MAP_VALUE);
+    }
     proto_open(p, TYPE_TENSOR);
-    proto_put_s64(p, TENSOR_TYPE_ELEM, sequence ? t->element : t->dtype);
+    proto_put_s64(p, TENSOR_TYPE_ELEM, sequence || map ? t->element : t->dtype);
     if (t->rank >= 0) {
         proto_open(p, TENSOR_TYPE_SHAPE);
         for (int i = 0; i < t->rank; i++) {
@@ -35,7 +40,7 @@ static void put_type(proto_writer *p, const model *m, const type *t) {
         proto_close(p);
     }
     proto_close(p);
-    for (int k = 2 * sequence + 2 * t->optional; k > 0; k--) proto_close(p);
+    for (int k = 2 * map + 2 * sequence + 2 * t->optional; k > 0; k--) proto_close(p);
     proto_close(p);
 }
 

@@ -1,4 +1,5 @@
-/* Test cases as text: a tensor, "f32[2,3]{1 2 3 4 5 6}"; a sequence, "seq{s64[]{1}, s64[]{2}}"; an empty optional, "none". */
+/* Test cases as text: a tensor, "f32[2,3]{1 2 3 4 5 6}"; a sequence, "seq{s64[]{1}, s64[]{2}}"; a
+ * map, its keys and values, "map{s64[2]{1 2}, f32[2]{3 4}}"; an empty optional, "none". */
 #include "ops/case_parse.h"
 
 #include <errno.h>
@@ -110,7 +111,7 @@ static hst_status make(case_cursor *p, hst_dtype d, int rank, const int64_t *dim
     return status;
 }
 
-static hst_status read_list(case_cursor *p, hst_tensor **out) {
+static hst_status read_list(case_cursor *p, hst_dtype d, hst_tensor **out) {
     hst_tensor *items[CASE_LIST_MOST];
     int n = 0;
     hst_status status = HST_STATUS_OK;
@@ -120,7 +121,7 @@ static hst_status read_list(case_cursor *p, hst_tensor **out) {
         if (status == HST_STATUS_OK) status = case_tensor(p, &items[n]);
         if (status == HST_STATUS_OK) n++;
     }
-    if (status == HST_STATUS_OK) return tensor_new_list(HST_DTYPE_SEQUENCE, items, n, NULL, out, p->err);
+    if (status == HST_STATUS_OK) return tensor_new_list(d, items, n, NULL, out, p->err);
     for (int i = 0; i < n; i++) tensor_free(items[i]);
     return status;
 }
@@ -129,7 +130,8 @@ hst_status case_tensor(case_cursor *p, hst_tensor **out) {
     *out = NULL;
     if (case_accept(p, "_")) return HST_STATUS_OK;
     if (case_accept(p, "none")) return tensor_new_list(HST_DTYPE_OPTIONAL, NULL, 0, NULL, out, p->err);
-    if (case_accept(p, "seq{")) return read_list(p, out);
+    if (case_accept(p, "seq{")) return read_list(p, HST_DTYPE_SEQUENCE, out);
+    if (case_accept(p, "map{")) return read_list(p, HST_DTYPE_MAP, out);
     const char *name;
     HST_TRY(case_name(p, &name));
     hst_dtype d = dtype_from_name(name);

@@ -23,7 +23,9 @@ hst_status eval_check_lists(const node *n, const hst_tensor *const *in, hst_erro
     for (int i = 0; i < n->n_in && !n->op->lists; i++)
         if (in[i] && tensor_is_list(in[i]))
             return node_error(n, err, HST_STATUS_BAD_SHAPE, "input %d is %s, not a tensor", i,
-                              in[i]->dtype == HST_DTYPE_SEQUENCE ? "a sequence" : "an empty optional");
+                              in[i]->dtype == HST_DTYPE_SEQUENCE ? "a sequence"
+                              : in[i]->dtype == HST_DTYPE_MAP    ? "a map"
+                                                                 : "an empty optional");
     return HST_STATUS_OK;
 }
 

@@ -169,6 +169,7 @@ static hst_status merge(const node *n, value *v, const type *inferred, hst_error
         t->dtype = inferred->dtype;
     }
     if (inferred->element != HST_DTYPE_NONE) t->element = inferred->element;
+    if (inferred->key != HST_DTYPE_NONE) t->key = inferred->key;
     t->optional |= inferred->optional;
     if (inferred->rank < 0) return HST_STATUS_OK;
     if (t->rank < 0) {

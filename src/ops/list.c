@@ -25,7 +25,11 @@ hst_status list_position(const eval_context *c, int i, int64_t limit, int64_t ot
 }
 
 hst_status list_begin(eval_context *c, int i, int64_t n, hst_tensor **y, hst_error *err) {
-    HST_TRY(eval_output(c, i, HST_DTYPE_SEQUENCE, 1, &n, y, err));
+    return list_begin_kind(c, i, HST_DTYPE_SEQUENCE, n, y, err);
+}
+
+hst_status list_begin_kind(eval_context *c, int i, hst_dtype d, int64_t n, hst_tensor **y, hst_error *err) {
+    HST_TRY(eval_output(c, i, d, 1, &n, y, err));
     if ((*y)->bytes) memset((*y)->data, 0, (*y)->bytes);
     return HST_STATUS_OK;
 }
@@ -50,14 +54,29 @@ hst_status list_new(hst_tensor *y, int64_t k, hst_dtype d, int rank, const int64
     return HST_STATUS_OK;
 }
 
+static bool add_bytes(const hst_tensor *t, const hst_tensor *before, size_t *bytes) {
+    if (!t->buffer) return size_add(*bytes, t->bytes, bytes);
+    return (before && before->buffer == t->buffer) || size_add(*bytes, t->buffer->size, bytes);
+}
+
+/* What the items of a list hold; neighbours that share a buffer hold it once. */
+static size_t list_bytes(const hst_tensor *y) {
+    size_t bytes = 0;
+    bool fits = true;
+    const hst_tensor *before = NULL;
+    for (int64_t k = 0, n = tensor_count(y); k < n && fits; k++) {
+        const hst_tensor *t = tensor_item(y, k);
+        for (int i = 0; t->dtype == HST_DTYPE_MAP && i < 2 && fits; i++)
+            fits = add_bytes(tensor_item(t, i), before ? tensor_item(before, i) : NULL, &bytes);
+        fits &= add_bytes(t, before, &bytes);
+        before = t;
+    }
+    return fits ? bytes : SIZE_MAX;
+}
+
 /* All that the items hold is counted against the budget of the output that holds them. */
 static hst_status check_room(eval_context *c, const hst_tensor *y, hst_error *err) {
-    size_t bytes = 0;
-    for (int64_t k = 0, n = tensor_count(y); k < n; k++) {
-        const hst_tensor *t = tensor_item(y, k);
-        if (!size_add(bytes, t->buffer ? t->buffer->size : t->bytes, &bytes)) bytes = SIZE_MAX;
-    }
-    return c->runtime->room ? c->runtime->room(c, bytes, err) : HST_STATUS_OK;
+    return c->runtime->room ? c->runtime->room(c, list_bytes(y), err) : HST_STATUS_OK;
 }
 
 hst_status list_end(eval_context *c, hst_tensor *y, hst_status status, hst_error *err) {
@@ -69,7 +88,7 @@ hst_status list_end(eval_context *c, hst_tensor *y, hst_status status, hst_error
         if (n) memset(y->data, 0, y->bytes);
         return status;
     }
-    status = tensor_new_list(HST_DTYPE_SEQUENCE, y->data, n, &y->allocator, &list, err);
+    status = tensor_new_list(y->dtype, y->data, n, &y->allocator, &list, err);
     if (n) memset(y->data, 0, y->bytes); /* taken over */
     if (status != HST_STATUS_OK) return status;
     tensor_buffer_drop(y->buffer);

@@ -11,6 +11,8 @@ hst_status list_need(const eval_context *c, int i, const char *name, const hst_t
 hst_status list_position(const eval_context *c, int i, int64_t limit, int64_t otherwise, int64_t *out, hst_error *err);
 
 hst_status list_begin(eval_context *c, int i, int64_t n, hst_tensor **y, hst_error *err);
+/* The same for a list of another kind (a map, whose items are its keys and values). */
+hst_status list_begin_kind(eval_context *c, int i, hst_dtype d, int64_t n, hst_tensor **y, hst_error *err);
 /* Item k: a copy of a tensor; or another handle on an item of a sequence. */
 hst_status list_copy(hst_tensor *y, int64_t k, const hst_tensor *t, hst_error *err);
 hst_status list_share(hst_tensor *y, int64_t k, const hst_tensor *item, hst_error *err);

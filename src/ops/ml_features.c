@@ -1,8 +1,7 @@
 /* Features (ai.onnx.ml), x [d…, F].
  *   Scaler (x - offset) scale      Normalizer  rows divided by their MAX, L1 or L2 norm     Binarizer  x > threshold
  *   Imputer  a value (or NaN) replaced by one for all or one a feature       FeatureVectorizer  inputs side by side
- *   ArrayFeatureExtractor  places of the last axis
- *   ZipMap  the scores themselves: a map a row is not represented, the columns stand in the order of the labels */
+ *   ArrayFeatureExtractor  places of the last axis */
 #include <math.h>
 #include <string.h>
 
@@ -162,18 +161,6 @@ static hst_status eval_extractor(eval_context *c, hst_error *err) {
     return move_done(y, to, err);
 }
 
-static hst_status eval_zip(eval_context *c, hst_error *err) {
-    const hst_tensor *x;
-    HST_TRY(eval_need(c, 0, "X", &x, err));
-    return eval_alias(c, 0, 0, x->rank, x->dim, err);
-}
-
-static hst_status infer_zip(infer_context *c, hst_error *err) {
-    (void)err;
-    c->out[0] = *infer_in(c, 0);
-    return HST_STATUS_OK;
-}
-
 // clang-format off
 static const op_case scaler_cases[] = {
     {"a feature", 0, "(s64[2,2]{1 2 3 4}; offset=[1.0,0.0], scale=[2.0,0.5]) -> (f32[2,2]{0 1 4 2})", 0},
@@ -192,8 +179,6 @@ static const op_case vectorizer_cases[] = {
 static const op_case extractor_cases[] = {
     {"columns", 0, "(s32[2,3]{1 2 3 4 5 6}, s64[2]{2 0}) -> (s32[2,2]{3 1 6 4})", 0},
     {"a vector", 0, "(string[2]{\"a\" \"b\"}, s64[1,1]{1}) -> (string[1,1]{\"b\"})", 0}, {0}};
-static const op_case zip_cases[] = {
-    {"scores", 0, "(f32[1,2]{0.25 0.75}; classlabels_int64s=[0,1]) -> (f32[1,2]{0.25 0.75})", 0}, {0}};
 
 #define FEATURES(name_, least_, most_, infer_, eval_, summary_, cases_)                                                \
     {.name = name_, .domain = "ai.onnx.ml", .since = 1, .min_in = least_, .max_in = most_, .min_out = 1, .max_out = 1, \
@@ -205,6 +190,4 @@ HST_OP(ai_onnx_ml_Binarizer) = FEATURES("Binarizer", 1, 1, infer_same, eval_map,
 HST_OP(ai_onnx_ml_Imputer) = FEATURES("Imputer", 1, 1, infer_same, eval_map, "missing values replaced", imputer_cases)};
 HST_OP(ai_onnx_ml_FeatureVectorizer) = FEATURES("FeatureVectorizer", 1, OP_ANY, infer_vectorizer, eval_vectorizer, "features side by side", vectorizer_cases)};
 HST_OP(ai_onnx_ml_ArrayFeatureExtractor) = FEATURES("ArrayFeatureExtractor", 2, 2, infer_extractor, eval_extractor, "chosen features", extractor_cases)};
-HST_OP(ai_onnx_ml_ZipMap) = FEATURES("ZipMap", 1, 1, infer_zip, eval_zip, "scores, in the order of their labels", zip_cases),
-                             .gaps = "gives the scores as a tensor: maps are not represented"};
 // clang-format on

@@ -57,11 +57,11 @@ hst_status move_done(hst_tensor *out, void *data, hst_error *err) {
     return out->dtype == HST_DTYPE_STRING ? tensor_own_strings(out, err) : HST_STATUS_OK;
 }
 
-/* A sequence with the same items, or an empty optional. */
+/* A sequence or map with the same items, or an empty optional. */
 static hst_status move_list(eval_context *c, int i, const hst_tensor *t, hst_error *err) {
     hst_tensor *y;
     if (t->dtype == HST_DTYPE_OPTIONAL) return eval_output(c, i, t->dtype, t->rank, t->dim, &y, err);
-    HST_TRY(list_begin(c, i, tensor_count(t), &y, err));
+    HST_TRY(list_begin_kind(c, i, t->dtype, tensor_count(t), &y, err));
     hst_status status = HST_STATUS_OK;
     for (int64_t k = 0; k < tensor_count(t) && status == HST_STATUS_OK; k++)
         status = list_share(y, k, tensor_item(t, k), err);

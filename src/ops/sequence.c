@@ -27,8 +27,12 @@ static void unite(model *m, type *all, const type *item, bool first) {
 /* What is known of any one item: what is a symbol may differ from item to item. */
 static type item_type(model *m, const type *sequence) {
     type t = *sequence;
+    if (sequence->dtype == HST_DTYPE_SEQUENCE && sequence->key) {
+        t.dtype = HST_DTYPE_MAP;
+        return t;
+    }
     t.dtype = sequence->dtype == HST_DTYPE_SEQUENCE ? sequence->element : HST_DTYPE_NONE;
-    t.element = HST_DTYPE_NONE;
+    t.element = t.key = HST_DTYPE_NONE;
     t.optional = false;
     if (sequence->dtype != HST_DTYPE_SEQUENCE) t.rank = -1;
     for (int k = 0; k < t.rank; k++)

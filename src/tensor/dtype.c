@@ -53,9 +53,10 @@ bool dtype_valid(int d) {
 
 static const struct dtype_facts *get(hst_dtype d) {
     static const struct dtype_facts sequence = {"sequence", {0}, 0, KIND_OTHER},
-                                    optional = {"optional", {0}, 0, KIND_OTHER};
+                                    optional = {"optional", {0}, 0, KIND_OTHER}, map = {"map", {0}, 0, KIND_OTHER};
     if (d == HST_DTYPE_SEQUENCE) return &sequence;
     if (d == HST_DTYPE_OPTIONAL) return &optional;
+    if (d == HST_DTYPE_MAP) return &map;
     return &facts[dtype_valid((int)d) ? d : HST_DTYPE_NONE];
 }
 

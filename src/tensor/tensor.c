@@ -60,7 +60,7 @@ hst_status shape_count(int rank, const int64_t *dim, int64_t *count, hst_error *
 hst_status shape_bytes(hst_dtype d, int rank, const int64_t *dim, size_t *bytes, hst_error *err) {
     int64_t count = 0;
     HST_TRY(shape_count(rank, dim, &count, err));
-    bool list = d == HST_DTYPE_SEQUENCE || d == HST_DTYPE_OPTIONAL;
+    bool list = d == HST_DTYPE_SEQUENCE || d == HST_DTYPE_OPTIONAL || d == HST_DTYPE_MAP;
     if (!list && !dtype_valid((int)d))
         return error_set(err, HST_STATUS_BAD_FORMAT, NULL, "unknown element type %d", (int)d);
     if (list && rank != 1) return error_set(err, HST_STATUS_BAD_SHAPE, NULL, "a %s of rank %d", dtype_name(d), rank);

@@ -17,8 +17,9 @@ typedef struct tensor_buffer {
 } tensor_buffer;
 
 /* `struct hst_tensor` of the public header. A tensor is a small value that is never shared between threads while it is
- * changed; its buffer may be. Strings: data is hst_string[count], their bytes live in the same buffer. Lists (sequences,
- * and empty optionals, which have no item): rank 1, data is hst_tensor *[count], which the buffer owns. */
+ * changed; its buffer may be. Strings: data is hst_string[count], their bytes live in the same buffer. Lists
+ * (sequences; maps, whose items are their keys and their values; empty optionals, which have no item): rank 1, data is
+ * hst_tensor *[count], which the buffer owns. */
 struct hst_tensor {
     hst_dtype dtype;
     int rank;                   /* 0 … HST_RANK_MAX */
@@ -49,9 +50,11 @@ hst_status tensor_view(const hst_tensor *t, int rank, const int64_t *dim, const 
 hst_status tensor_clone(const hst_tensor *t, const hst_allocator *a, hst_tensor **out, hst_error *err); /* deep copy */
 void tensor_free(hst_tensor *t);
 
-/* A list (sequence.c). The items are taken over, also on failure; none of them may be a list. */
+/* A list (sequence.c). The items are taken over, also on failure; none of them may be a list, but for maps in a
+ * sequence. */
 hst_status tensor_new_list(hst_dtype d, hst_tensor **items, int64_t n, const hst_allocator *a, hst_tensor **out,
                            hst_error *err);
+bool tensor_fits_list(hst_dtype d, const hst_tensor *item);
 static inline bool tensor_is_list(const hst_tensor *t) { return t->dtype >= HST_DTYPE_SEQUENCE; }
 static inline const hst_tensor *tensor_item(const hst_tensor *t, int64_t i) {
     return ((const hst_tensor *const *)t->data)[i];

@@ -81,6 +81,35 @@ static void test_tensors(void **state) {
     hst_tensor_free(v);
 }
 
+static void test_maps(void **state) {
+    (void)state;
+    hst_error err;
+    hst_tensor *keys, *values, *map, *list, *bad;
+    const int64_t two[] = {2}, three[] = {3}, s[] = {7, -1, 3};
+    const hst_string words[2] = {{"a", 1}, {"bc", 2}};
+    const float f[] = {1, 2};
+    assert_int_equal(hst_tensor_new_strings(1, two, words, NULL, &keys, &err), HST_STATUS_OK);
+    assert_int_equal(hst_tensor_new_copy(HST_DTYPE_F32, 1, two, f, sizeof f, NULL, &values, &err), HST_STATUS_OK);
+    assert_int_equal(hst_tensor_new_map(keys, values, NULL, &map, &err), HST_STATUS_OK);
+    assert_int_equal(hst_tensor_new_map(values, keys, NULL, &bad, &err), HST_STATUS_BAD_SHAPE); /* keys of f32 */
+    assert_int_equal(hst_tensor_new_map(map, values, NULL, &bad, &err), HST_STATUS_INVALID_ARGUMENT);
+    hst_tensor_free(keys);
+    assert_int_equal(hst_tensor_new_copy(HST_DTYPE_S64, 1, three, s, sizeof s, NULL, &keys, &err), HST_STATUS_OK);
+    assert_int_equal(hst_tensor_new_map(keys, values, NULL, &bad, &err), HST_STATUS_BAD_SHAPE); /* 3 keys, 2 values */
+    hst_tensor_free(keys);
+    hst_tensor_free(values);
+    const hst_tensor *items[] = {map, map};
+    assert_int_equal(hst_tensor_new_sequence(2, items, NULL, &list, &err), HST_STATUS_OK);
+    assert_int_equal(hst_tensor_new_sequence(1, (const hst_tensor *const[]){list}, NULL, &bad, &err),
+                     HST_STATUS_INVALID_ARGUMENT);
+    hst_tensor_free(map);
+    const hst_tensor *m = hst_tensor_item(list, 1);
+    assert_int_equal(hst_tensor_dtype(m), HST_DTYPE_MAP);
+    assert_int_equal(hst_tensor_dtype(hst_tensor_item(m, 0)), HST_DTYPE_STRING);
+    assert_true(((const float *)hst_tensor_view(hst_tensor_item(m, 1)))[1] == 2 && !hst_tensor_item(m, 2));
+    hst_tensor_free(list);
+}
+
 static void test_borrowed(void **state) {
     (void)state;
     hst_error err;
@@ -104,6 +133,7 @@ static void test_borrowed(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_process), cmocka_unit_test(test_options),
-                                       cmocka_unit_test(test_tensors), cmocka_unit_test(test_borrowed)};
+                                       cmocka_unit_test(test_tensors), cmocka_unit_test(test_maps),
+                                       cmocka_unit_test(test_borrowed)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -294,7 +294,10 @@ static void test_inputs(void **state) {
     assert_int_equal(list->dim[1], 2);
     assert_int_equal(m->main->inputs[1]->type.dtype, HST_DTYPE_F32);
     assert_true(m->main->inputs[1]->type.optional);
-    for (int i = 2; i < 4; i++) assert_int_equal(m->main->inputs[i]->type.dtype, HST_DTYPE_NONE);
+    const type *map = &m->main->inputs[2]->type;
+    assert_int_equal(map->dtype, HST_DTYPE_MAP);
+    assert_true(map->key == HST_DTYPE_STRING && map->element == HST_DTYPE_S64 && map->rank == -1);
+    assert_int_equal(m->main->inputs[3]->type.dtype, HST_DTYPE_NONE);
     assert_int_equal(m->main->inputs[4]->type.rank, -1);
     const type *t = &m->main->inputs[5]->type;
     assert_int_equal(t->rank, 6);

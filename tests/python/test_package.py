@@ -260,6 +260,32 @@ class Models(unittest.TestCase):
             hasten.Model(one_node(b"Relu", [b"x"], [b"y"]), graph_only=True).export_onnx(path)
             self.assertEqual(hasten.Model(path).run([[-1.0]])["y"].tolist(), [0])
 
+    def test_maps(self):
+        def model(op, x, attribute, version=b"ai.onnx.ml"):
+            node = proto((1, b"x"), (2, b"y"), (4, op), (7, version), (5, attribute))
+            graph = proto((1, node), (2, b"g"), (11, proto((1, b"x"), (2, x))), (12, proto((1, b"y"))))
+            return proto((1, 8), (7, graph), (8, proto((1, b""), (2, 18))), (8, proto((1, version), (2, 1))))
+        scores = proto((1, proto((1, 1), (2, proto((1, proto((2, b"n"))), (1, proto((2, b"c"))))))))
+        m = hasten.Model(model(b"ZipMap", scores, proto((1, b"classlabels_strings"), (9, b"no"), (9, b"yes"), (20, 8))))
+        out = m.outputs[0]
+        self.assertEqual((out.dtype, out.key, out.element), ("sequence", "string", "f32"))
+        want = [{"no": 0.25, "yes": 0.75}, {"no": 1.0, "yes": 0.0}]
+        self.assertEqual(m.run([[[0.25, 0.75], [1.0, 0.0]]])["y"], want)
+        with self.assertRaises(hasten.BadShapeError):
+            m.run([[[0.25]]])
+        words = proto((5, proto((1, 8), (2, proto((1, proto((1, 11))))))))  # map(string, f64)
+        m = hasten.Model(model(b"DictVectorizer", words, proto((1, b"string_vocabulary"), (9, b"b"), (9, b"c"), (20, 8))))
+        self.assertEqual((m.inputs[0].dtype, m.inputs[0].key, m.inputs[0].element), ("map", "string", "f64"))
+        self.assertEqual(m.run([{"a": 1, "b": 2.5}])["y"].tolist(), [[2.5, 0]])
+        self.assertEqual(m.run([{}])["y"].tolist(), [[0, 0]])
+        for wrong in ({1: 2.5}, [1.0], None):
+            with self.assertRaises(hasten.BadShapeError):
+                m.run([wrong])
+        with tempfile.TemporaryDirectory() as folder:  # through an ONNX file and back
+            path = os.path.join(folder, "m.onnx")
+            m.export_onnx(path)
+            self.assertEqual(hasten.Model(path).inputs[0][1:], m.inputs[0][1:])
+
     def test_state(self):
         add = one_node(b"Add", [b"x", b"past"], [b"present"])
         s = hasten.Model(add).session()
