@@ -61,16 +61,16 @@ class ValueInfo(C.Structure):
 
 
 # What a prototype is written with below: p any pointer, s text, t text that hst_text_free frees, i int, q int64, z size_t,
-# u uint64, b bool, v nothing, V value info, o status (and the last argument, the error, is added).
+# u uint64, b bool, v nothing, V value info, d dims, o status (and the last argument, the error, is added).
 _TYPES = {"p": C.c_void_p, "s": C.c_char_p, "i": C.c_int, "q": C.c_int64, "z": C.c_size_t, "u": C.c_uint64,
-          "b": C.c_bool, "v": None, "V": C.POINTER(ValueInfo), "o": C.c_int, "w": C.c_uint32}
+          "b": C.c_bool, "v": None, "V": C.POINTER(ValueInfo), "d": C.POINTER(C.c_int64), "o": C.c_int, "w": C.c_uint32}
 
 PROTOTYPES = {
     "version": "s:", "abi_version": "i:", "status_name": "s:i", "text_free": "v:p", "clock_ns": "u:",
     "threads_set": "v:i", "threads_get": "i:", "list_json": "o:sp", "cancel": "v:p", "log_set": "v:ppi",
     "tensor_new": "o:iippp", "tensor_new_copy": "o:iippzpp", "tensor_new_strings": "o:ipppp",
     "tensor_new_borrow": "o:iippzpp", "tensor_retain": "o:pp", "tensor_reshape": "o:pipp", "tensor_convert": "o:pip",
-    "tensor_free": "v:p", "tensor_dtype": "i:p", "tensor_rank": "i:p", "tensor_dims": "p:p", "tensor_count": "q:p",
+    "tensor_free": "v:p", "tensor_dtype": "i:p", "tensor_rank": "i:p", "tensor_dims": "d:p", "tensor_count": "q:p",
     "tensor_bytes": "z:p", "tensor_data": "p:p", "tensor_view": "p:p", "tensor_new_sequence": "o:zppp",
     "tensor_item": "p:pz", "tensor_new_empty_optional": "o:pp", "tensor_new_map": "o:pppp",
     "model_load": "o:spp", "model_load_memory": "o:pzpp", "model_load_memory_borrow": "o:pzpp", "model_free": "v:p",
@@ -111,12 +111,20 @@ def _load() -> C.CDLL:
 lib = _load()
 
 
+_functions = {name: getattr(lib, "hst_" + name) for name in PROTOTYPES}
+_errors: list[Error] = []  # spare ones: making one takes longer than many a call
+
+
 def call(name: str, *arguments) -> None:
     """Calls a function that can fail; its error becomes an exception."""
-    error = Error()
-    status = getattr(lib, "hst_" + name)(*arguments, C.byref(error))
+    try:
+        error = _errors.pop()
+    except IndexError:
+        error = Error()
+    status = _functions[name](*arguments, C.byref(error))
     if status:
         raise error_for(status, error.message.decode("utf-8", "replace"), error.object.decode("utf-8", "replace"))
+    _errors.append(error)
 
 
 def text(pointer: C.c_void_p) -> str:

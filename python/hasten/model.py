@@ -5,7 +5,7 @@ import ctypes as C
 import json
 import os
 import threading
-from typing import Any, Callable, Mapping, NamedTuple, Sequence
+from typing import Any, Callable, Iterable, Mapping, NamedTuple, Sequence
 
 from . import _native, dtypes
 from ._native import call, lib
@@ -185,6 +185,7 @@ class Session:
         self._inputs = [v.name for v in model.inputs]
         self._lists = {v.name: v for v in model.inputs if v.dtype in ("sequence", "map")}
         self._outputs = [v.name for v in model.outputs]
+        self._names: dict[tuple, tuple] = {}
         self._state_owners: dict[str, Any] = {}  # Python memory that states may share
 
     def __del__(self):
@@ -201,22 +202,38 @@ class Session:
         outputs   names of those that are wanted; None: all. Only what they need is promised to be computed.
         timeout   seconds, after which DeadlineError ends the run
         """
-        feeds = dict(inputs) if isinstance(inputs, Mapping) else dict(zip(self._inputs, inputs, strict=False))
-        if not isinstance(inputs, Mapping) and len(inputs) > len(self._inputs):
-            raise ValueError(f"{len(inputs)} inputs were given, the model has {len(self._inputs)}")
-        given = {k: to_handle(v, self._lists.get(k)) for k, v in feeds.items()}
-        wanted = list(self._outputs if outputs is None else outputs)
-        options = _native.RunOptions(size=C.sizeof(_native.RunOptions), memory_budget=memory_budget)
-        if timeout is not None:
-            options.deadline_ns = lib.hst_clock_ns() + max(1, int(timeout * 1e9))
-        if cancel is not None:
-            options.cancel = C.pointer(cancel._flag)
-        n, m = len(given), len(wanted)
-        names = (C.c_char_p * max(1, n))(*[k.encode() for k in given])
-        handles = (C.c_void_p * max(1, n))(*[handle for handle, _ in given.values()])
-        out_names, out = (C.c_char_p * max(1, m))(*[k.encode() for k in wanted]), (C.c_void_p * max(1, m))()
-        call("session_run", self._handle, n, names, handles, m, out_names, out, C.byref(options))
+        if type(inputs) is dict or isinstance(inputs, Mapping):
+            feeds = inputs
+        else:
+            if len(inputs) > len(self._inputs):
+                raise ValueError(f"{len(inputs)} inputs were given, the model has {len(self._inputs)}")
+            feeds = dict(zip(self._inputs, inputs, strict=False))
+        given = [to_handle(feeds[k], self._lists.get(k)) for k in feeds]
+        options = None
+        if timeout is not None or cancel is not None or memory_budget:
+            options = _native.RunOptions(size=C.sizeof(_native.RunOptions), memory_budget=memory_budget)
+            if timeout is not None:
+                options.deadline_ns = lib.hst_clock_ns() + max(1, int(timeout * 1e9))
+            if cancel is not None:
+                options.cancel = C.pointer(cancel._flag)
+        wanted = self._outputs if outputs is None else list(outputs)
+        (names, handles_type), (out_names, out_type) = self._named(feeds), self._named(wanted)
+        handles, out = handles_type(*[handle for handle, _ in given]), out_type()
+        call("session_run", self._handle, len(given), names, handles, len(wanted), out_names, out,
+             None if options is None else C.byref(options))
         return {k: from_handle(out[i]) for i, k in enumerate(wanted)}
+
+    def _named(self, names: Iterable[str]) -> tuple[Any, Any]:
+        """Names as C reads them, and the type of as many handles; made once for what is asked again and again."""
+        key = tuple(names)
+        found = self._names.get(key)
+        if found is None:
+            if len(self._names) >= 64:
+                self._names.clear()
+            room = max(1, len(key))
+            found = (C.c_char_p * room)(*[k.encode() for k in key]), C.c_void_p * room
+            self._names[key] = found
+        return found
 
     def memory(self) -> tuple[int, int]:
         """Bytes held now, and the most ever held."""

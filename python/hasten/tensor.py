@@ -2,12 +2,18 @@
 from __future__ import annotations
 
 import ctypes as C
+import functools
 import math
 import struct
 from typing import Any, Sequence
 
 from . import _buffers, dtypes
 from ._native import String, call, lib
+
+
+_arrays: set[type] = set()  # numpy.ndarray, once one was seen
+_own_names: dict[Any, str] = {}  # numpy's dtypes whose elements are shared as they lie
+_readers: dict[str, Any] = {}  # of hasten's names: numpy.frombuffer of its dtype, where an element has a byte or more
 
 
 def _flatten(data: Any, shape: list[int], depth: int, out: list) -> None:
@@ -70,7 +76,9 @@ class Tensor:
 
     def __init__(self, data: Any, dtype: Any = None):
         self._handle, self._owner = None, None
-        if isinstance(data, Tensor):
+        if type(data) in _arrays:
+            self._from_numpy(data)
+        elif isinstance(data, Tensor):
             self._handle, self._owner = data._retain(), data._owner
         elif isinstance(data, (list, tuple, int, float, bool, str, bytes)):
             self._from_values(*_nested(data), dtype)
@@ -147,6 +155,10 @@ class Tensor:
 
     def _from_numpy(self, data: Any) -> None:
         """numpy.ndarray and its like: types without a buffer letter are told by their names."""
+        own = _own_names.get(data.dtype)
+        if own is not None and type(data) in _arrays and data.flags.c_contiguous:
+            self._share(data.__array_interface__["data"][0], own, data.shape, data)
+            return
         kind, name = getattr(data.dtype, "kind", ""), getattr(data.dtype, "name", "")
         if kind in "UOST":
             self._from_strings(data.reshape(-1).tolist(), data.shape)
@@ -161,6 +173,9 @@ class Tensor:
         if dtypes.BITS[own] < 8:  # numpy gives each element a byte
             self._handle = Tensor.from_bytes(_pack(data, dtypes.BITS[own]), own, data.shape)._take()
             return
+        if type(data) is np.ndarray:
+            _arrays.add(np.ndarray)
+            _own_names[data.dtype] = own
         self._share(data.__array_interface__["data"][0], own, data.shape, data)
 
     def _borrow(self, source: _buffers.Borrowed, data: Any) -> None:
@@ -202,9 +217,7 @@ class Tensor:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        rank = lib.hst_tensor_rank(self._handle)
-        dims = C.cast(lib.hst_tensor_dims(self._handle), C.POINTER(C.c_int64))
-        return tuple(dims[i] for i in range(rank))
+        return tuple(lib.hst_tensor_dims(self._handle)[:lib.hst_tensor_rank(self._handle)])
 
     @property
     def ndim(self) -> int:
@@ -259,8 +272,11 @@ class Tensor:
     def numpy(self) -> Any:
         """A numpy array that shares the elements; sub-byte types are unpacked, strings become objects. bf16 and its like need
         the package ml_dtypes."""
-        import numpy as np
         dtype, shape = self.dtype, self.shape
+        read = _readers.get(dtype)
+        if read is not None:
+            return read(_buffers.memory(self.address, self.nbytes, self)).reshape(shape)
+        import numpy as np
         if dtype == "string":
             array = np.empty(len(self._strings()), dtype=object)
             array[:] = [s.decode("utf-8", "surrogateescape") for s in self._strings()]
@@ -268,12 +284,12 @@ class Tensor:
         raw = np.frombuffer(_buffers.memory(self.address, self.nbytes, self), dtype=np.uint8)
         if dtypes.BITS[dtype] < 8:
             return _unpack(raw, dtype, self.size).reshape(shape)
+        _readers[dtype] = functools.partial(np.frombuffer, dtype=_numpy_dtype(dtype))
         return raw.view(_numpy_dtype(dtype)).reshape(shape)
 
     def __array__(self, dtype: Any = None, copy: Any = None) -> Any:
-        import numpy as np
         array = self.numpy()
-        if dtype is not None and np.dtype(dtype) != array.dtype:
+        if dtype is not None and dtype != array.dtype:
             return array.astype(dtype)
         return array.copy() if copy else array
 

@@ -53,7 +53,7 @@ class Header(unittest.TestCase):
 
         def letter(text):
             if "*" in text:
-                return "spV"
+                return "spd" if "int64_t" in text else "spV"
             words = [w for w in text.split() if w != "const"]
             return letters[words[0]]
 
