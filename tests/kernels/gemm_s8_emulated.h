@@ -1,5 +1,6 @@
-/* Checks EMULATED_FILE, a version of the 8-bit linear layer, through SIMDe on machines that have AVX2 and FMA but
- * perhaps not its instructions: the file is compiled here a second time with its intrinsics emulated. */
+/* Checks EMULATED_FILE, a version of the 8-bit linear layer or (EMULATED_QUANTISER) of its quantiser, through SIMDe on
+ * machines that have AVX2 and FMA but perhaps not its instructions: the file is compiled here a second time with its
+ * intrinsics emulated. */
 #if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
 #pragma GCC target("avx2,fma")
 #pragma GCC diagnostic ignored "-Wpsabi"
@@ -27,7 +28,11 @@ static void emulated_family(void **state) {
         print_message("needs AVX2 and FMA\n");
         skip();
     }
+#ifdef EMULATED_QUANTISER
+    s8_check_quantize((gemm_s8_quantize_fn *)emulated.fn);
+#else
     s8_check_family(((gemm_s8_fn)emulated.fn)(), false);
+#endif
 #else
     print_message("needs gcc on x86-64\n");
     skip();

@@ -1,4 +1,5 @@
-/* What the AVX-512 versions of the 8-bit linear layer share: from sums of a row of two panels to its results.
+/* What the AVX-512 versions of the 8-bit linear layer share: masked accesses, from sums of a row of two panels to its
+ * results.
  * HST_EMULATED: compiled through an emulation that has no masked accesses. */
 #ifndef KERNELS_GEMM_S8_AVX512_FINISH_H
 #define KERNELS_GEMM_S8_AVX512_FINISH_H
@@ -32,7 +33,17 @@ static inline __attribute__((always_inline)) __m512 floats_of(__m512i v) {
     for (int i = 0; i < 16; i++) y[i] = (float)x[i];
     return _mm512_loadu_ps(y);
 }
+static inline __attribute__((always_inline)) __m512i nearest_of(__m512 v) {
+    float x[16];
+    int32_t y[16];
+    _mm512_storeu_ps(x, v);
+    for (int i = 0; i < 16; i++) y[i] = _mm_cvtss_si32(_mm_set_ss(x[i]));
+    return _mm512_loadu_si512(y);
+}
 #else
+static inline __attribute__((always_inline)) __m512i nearest_of(__m512 v) {
+    return _mm512_cvtps_epi32(v);
+}
 static inline __attribute__((always_inline)) __m512 floats_of(__m512i v) {
     return _mm512_cvtepi32_ps(v);
 }
