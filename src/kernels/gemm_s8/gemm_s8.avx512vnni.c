@@ -5,28 +5,39 @@
 
 enum { MR = 12 };
 
-/* rows is a constant after inlining: the loops over it unroll and the accumulators live in registers. */
+/* Hides where a distance comes from: compilers would keep twelve row pointers in general registers, more than there are.
+ */
+static inline __attribute__((always_inline)) int64_t opaque(int64_t x) {
+    __asm__("" : "+r"(x));
+    return x;
+}
+
+/* rows is a constant after inlining: the loops over it unroll and the accumulators live in registers. Rows are addressed
+ * four by four from three pointers. */
 static inline __attribute__((always_inline)) void tile(const gemm_s8_tile *t, const int rows) {
     __m512i sum[MR][2];
-    const uint8_t *a = t->a;
-    const int8_t *b = t->panel + GEMM_S8_HEAD, *c = second_panel(t) + GEMM_S8_HEAD;
-    const int64_t lda = t->lda;
+    const int64_t one = t->lda, three = opaque(3 * one), second = opaque(second_panel(t) - t->panel);
+    const uint8_t *a[3] = {t->a, t->a + 4 * one, t->a + 8 * one};
+    const int8_t *b = t->panel + GEMM_S8_HEAD;
     uintptr_t ahead = t->ahead;
 #pragma GCC unroll 16
     for (int r = 0; r < rows; r++) sum[r][0] = sum[r][1] = _mm512_setzero_si512();
     for (int64_t block = t->blocks; block > 0; block--) {
         for (int64_t i = t->ahead_lines; i > 0; i--, ahead += 64) _mm_prefetch((const char *)ahead, _MM_HINT_T1);
         b += 64; /* where the 16-bit lanes would begin */
-        c += 64;
-#pragma GCC unroll 1
-        for (int step = 0; step < GEMM_S8_STEPS; step++, a += 4, b += 64, c += 64) {
-            const __m512i b0 = load_step(b), b1 = load_step(c);
+#pragma GCC unroll 2
+        for (int step = 0; step < GEMM_S8_STEPS; step++, b += 64) {
+            const __m512i b0 = load_step(b), b1 = load_step(b + second);
 #pragma GCC unroll 16
             for (int r = 0; r < rows; r++) {
-                const __m512i v = broadcast_step(a + r * lda);
+                const uint8_t *from = a[r / 4];
+                const __m512i v = broadcast_step(r % 4 == 3 ? from + three : from + r % 4 * one);
                 sum[r][0] = _mm512_dpbusd_epi32(sum[r][0], v, b0);
                 sum[r][1] = _mm512_dpbusd_epi32(sum[r][1], v, b1);
             }
+            a[0] += 4;
+            a[1] += 4;
+            a[2] += 4;
         }
     }
 #pragma GCC unroll 16

@@ -222,9 +222,10 @@ static void activate(const gemm_s8 *g, int64_t row, int64_t rows, int64_t column
 }
 
 void gemm_s8_part(const gemm_s8 *g, int64_t part) {
-    const int64_t panels = gemm_s8_panels(g->n), columns = ceil_div(panels, g->part_panels);
-    const int64_t row = part / columns * g->part_rows, rows = least(g->m - row, g->part_rows);
-    const int64_t panel = part % columns * g->part_panels, panel_end = least(panel + g->part_panels, panels);
+    /* Neighbours share their panels, so that each worker reads its share of the weights once. */
+    const int64_t panels = gemm_s8_panels(g->n), blocks = ceil_div(g->m, g->part_rows);
+    const int64_t row = part % blocks * g->part_rows, rows = least(g->m - row, g->part_rows);
+    const int64_t panel = part / blocks * g->part_panels, panel_end = least(panel + g->part_panels, panels);
     for (int64_t p = panel; p < panel_end; p += GROUP) {
         const int64_t end = least(p + GROUP, panel_end);
         for (int64_t i = p; i < end; i += g->family->panels) panels_by_tiles(g, i, row, rows);
