@@ -117,7 +117,8 @@ static void measure(job *j, int threads, double limit) {
 
 int main(int argc, char **argv) {
     const int threads = argc > 1 ? atoi(argv[1]) : team_size(team_default());
-    static const int shapes[][2] = {{384, 384}, {384, 1152}, {384, 1536}, {1536, 384}, {768, 768}, {768, 2304}, {768, 3072}, {3072, 768}};
+    static const int shapes[][2] = {{384, 384}, {384, 1152}, {384, 1536}, {1536, 384},
+                                    {768, 768}, {768, 2304}, {768, 3072}, {3072, 768}};
     static const int rows[] = {8, 16, 32, 64, 128, 256};
     enum { MOST = 256 };
     const gemm_s8_family *f = kernels_get()->gemm_s8();
@@ -140,7 +141,14 @@ int main(int argc, char **argv) {
             j.g.m = rows[i];
             measure(&j, threads, limit);
         }
-        void *all[] = {(void *)(uintptr_t)j.g.a, (void *)(uintptr_t)j.g.zero, (void *)(uintptr_t)j.g.packed, (void *)(uintptr_t)j.g.scale, (void *)(uintptr_t)j.g.w_scale, (void *)(uintptr_t)j.g.bias, j.g.c, (void *)(uintptr_t)j.x};
+        void *all[] = {(void *)(uintptr_t)j.g.a,
+                       (void *)(uintptr_t)j.g.zero,
+                       (void *)(uintptr_t)j.g.packed,
+                       (void *)(uintptr_t)j.g.scale,
+                       (void *)(uintptr_t)j.g.w_scale,
+                       (void *)(uintptr_t)j.g.bias,
+                       j.g.c,
+                       (void *)(uintptr_t)j.x};
         for (size_t i = 0; i < sizeof all / sizeof *all; i++) free(all[i]);
     }
     return 0;

@@ -14,7 +14,7 @@
 #include "graph/graph.h"
 
 /* Raised when an internal operator, a packed layout or a section changes its meaning. */
-#define ENGINE_FILE_VERSION 1
+#define ENGINE_FILE_VERSION 2
 
 typedef struct engine_source {
     const char *path, *format; /* of what was compiled; path NULL: memory */

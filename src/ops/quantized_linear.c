@@ -55,11 +55,9 @@ static value *slice(expansion *e, value *x, int64_t axis, int64_t begin, int64_t
 /* The packed weights as s8 [k, n]. */
 static value *unpacked(expansion *e, value *w, int64_t k, int64_t n) {
     const int64_t panels = gemm_s8_panels(n), blocks = gemm_s8_blocks(k);
-    w = slice(e, w, 1, GEMM_S8_HEAD, INT64_MAX);
-    w = expand_reshape(e, w, (int64_t[]){panels, blocks, GEMM_S8_BLOCK / 64, 64}, 4);
-    w = slice(e, w, 2, 1, INT64_MAX);
-    w = expand_reshape(e, w, (int64_t[]){panels, blocks, GEMM_S8_STEPS, GEMM_S8_NR, 4}, 5);
-    w = expand_transpose(e, w, (int64_t[]){1, 2, 4, 0, 3}, 5);
+    w = slice(e, w, 1, GEMM_S8_HEAD, GEMM_S8_HEAD + blocks * GEMM_S8_WEIGHTS);
+    w = expand_reshape(e, w, (int64_t[]){panels, blocks * GEMM_S8_STEPS, GEMM_S8_NR, 4}, 4);
+    w = expand_transpose(e, w, (int64_t[]){1, 3, 0, 2}, 4);
     w = expand_reshape(e, w, (int64_t[]){blocks * GEMM_S8_K, panels * GEMM_S8_NR}, 2);
     return slice(e, slice(e, w, 0, 0, k), 1, 0, n);
 }

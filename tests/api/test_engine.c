@@ -391,9 +391,9 @@ static void another_cpu_or_version_is_refused_with_advice(void **state) {
         const char *about, *says;
         hst_status status;
     } cases[] = {
-        {"{\"engine\": 1, \"hasten\": \"0.0.1\", \"cpu\": \"avx2\"}", "compile it again", HST_STATUS_UNSUPPORTED},
+        {"{\"engine\": 2, \"hasten\": \"0.0.1\", \"cpu\": \"avx2\"}", "compile it again", HST_STATUS_UNSUPPORTED},
         {"{\"engine\": 99, \"hasten\": \"%s\", \"cpu\": \"avx2\"}", "version 99", HST_STATUS_UNSUPPORTED},
-        {"{\"engine\": 1, \"hasten\": \"%s\", \"cpu\": \"z80\"}", "CPU level z80", HST_STATUS_UNSUPPORTED},
+        {"{\"engine\": 2, \"hasten\": \"%s\", \"cpu\": \"z80\"}", "CPU level z80", HST_STATUS_UNSUPPORTED},
         {"{}", "compile it again", HST_STATUS_UNSUPPORTED},
         {"[]", "no object", HST_STATUS_BAD_FORMAT},
         {"{\"engine\": \"x\"}", "engine", HST_STATUS_BAD_FORMAT},

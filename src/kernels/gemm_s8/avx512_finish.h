@@ -68,9 +68,17 @@ static inline __attribute__((always_inline)) const int8_t *second_panel(const ge
     return t->n > GEMM_S8_NR ? t->panel + t->stride : t->panel;
 }
 
+/* Fetches what comes next for one block; where it goes on. */
+static inline __attribute__((always_inline)) uintptr_t fetch_ahead(const gemm_s8_tile *t, uintptr_t ahead) {
+    for (int64_t i = t->ahead_lines; i > 0; i--, ahead += 64) {
+        _mm_prefetch((const char *)ahead, _MM_HINT_T1);
+        _mm_prefetch((const char *)ahead + t->stride, _MM_HINT_T1);
+    }
+    return ahead;
+}
+
 /* Row r: the sums Σ (q - zero_of_sums) w of panel p become its results. */
-static inline __attribute__((always_inline)) void finish_panel(const gemm_s8_tile *t, int r, int p, __m512i sum,
-                                                               int zero_of_sums) {
+static inline void finish_panel(const gemm_s8_tile *t, int r, int p, __m512i sum, int zero_of_sums) {
     const int8_t *panel = p ? second_panel(t) : t->panel;
     const __mmask16 m = first_columns(t->n - (int64_t)p * GEMM_S8_NR);
     const __m512i zero = _mm512_set1_epi32(t->zero[r] - zero_of_sums);
@@ -82,6 +90,56 @@ static inline __attribute__((always_inline)) void finish_panel(const gemm_s8_til
     if (t->bias) x = _mm512_add_ps(x, load_some(t->bias + at, m));
     if (t->residual) x = _mm512_add_ps(x, load_some(t->residual + r * t->ldr + at, m));
     store_some(t->c + r * t->ldc + at, m, x);
+}
+
+/* 128 · high + low = v, as pairs of s16 for vpmaddwd. */
+static inline __attribute__((always_inline)) __m512i halves_of(__m512i v) {
+    const __m512i up = _mm512_and_si512(_mm512_slli_epi32(v, 9), _mm512_set1_epi32(-65536));
+    return _mm512_or_si512(_mm512_and_si512(v, _mm512_set1_epi32(127)), up);
+}
+
+/* Rows of a tile whose panels are not whole, or too long. */
+static __attribute__((noinline)) void finish_edge(const gemm_s8_tile *t, int rows, const int32_t (*sum)[2][16],
+                                                  int zero_of_sums) {
+    for (int r = 0; r < rows; r++)
+        for (int p = 0; p < 2; p++) finish_panel(t, r, p, _mm512_loadu_si512(sum[r][p]), zero_of_sums);
+}
+
+/* All rows of a tile. Where both panels are whole, with what belongs to their columns held in registers, and Σ w (below
+ * 2^22 of so many rows) multiplied in halves, which is cheaper than in 32 bits. */
+static inline __attribute__((always_inline)) void finish_rows(const gemm_s8_tile *t, const int rows, __m512i sum[][2],
+                                                              int zero_of_sums) {
+    if (t->n < 2 * GEMM_S8_NR || t->blocks > 1024) {
+        int32_t kept[GEMM_S8_ROWS_MAX][2][16];
+#pragma GCC unroll 16
+        for (int r = 0; r < rows; r++) {
+            _mm512_storeu_si512(kept[r][0], sum[r][0]);
+            _mm512_storeu_si512(kept[r][1], sum[r][1]);
+        }
+        finish_edge(t, rows, (const int32_t(*)[2][16])kept, zero_of_sums);
+        return;
+    }
+    const __m512i head0 = halves_of(load_step(t->panel)), head1 = halves_of(load_step(t->panel + t->stride));
+    const __m512 scale0 = _mm512_loadu_ps(t->w_scale), scale1 = _mm512_loadu_ps(t->w_scale + GEMM_S8_NR);
+    const __m512 none = _mm512_set1_ps(-0.0f); /* changes no number, nor its sign */
+    const __m512 bias0 = t->bias ? _mm512_loadu_ps(t->bias) : none;
+    const __m512 bias1 = t->bias ? _mm512_loadu_ps(t->bias + GEMM_S8_NR) : none;
+#pragma GCC unroll 16
+    for (int r = 0; r < rows; r++) {
+        const int32_t zero = t->zero[r] - zero_of_sums;
+        const __m512i pair = _mm512_set1_epi32((int32_t)((uint32_t)zero << 23 | ((uint32_t)zero & 0xffff)));
+        const __m512 scale = _mm512_set1_ps(t->scale[r]);
+        __m512 x0 = floats_of(_mm512_sub_epi32(sum[r][0], _mm512_madd_epi16(pair, head0)));
+        __m512 x1 = floats_of(_mm512_sub_epi32(sum[r][1], _mm512_madd_epi16(pair, head1)));
+        x0 = _mm512_add_ps(_mm512_mul_ps(x0, _mm512_mul_ps(scale, scale0)), bias0);
+        x1 = _mm512_add_ps(_mm512_mul_ps(x1, _mm512_mul_ps(scale, scale1)), bias1);
+        if (t->residual) {
+            x0 = _mm512_add_ps(x0, _mm512_loadu_ps(t->residual + r * t->ldr));
+            x1 = _mm512_add_ps(x1, _mm512_loadu_ps(t->residual + r * t->ldr + GEMM_S8_NR));
+        }
+        _mm512_storeu_ps(t->c + r * t->ldc, x0);
+        _mm512_storeu_ps(t->c + r * t->ldc + GEMM_S8_NR, x1);
+    }
 }
 
 #endif

@@ -17,7 +17,7 @@ static inline __attribute__((always_inline)) void tile(const gemm_s8_tile *t, co
     __m256i sum[MR][2];
     const __m256i ones = _mm256_set1_epi16(1);
     const uint8_t *a = t->a;
-    const int8_t *b = t->panel + GEMM_S8_HEAD;
+    const int8_t *b = t->panel + GEMM_S8_HEAD, *lanes = gemm_s8_lanes(t->panel, t->blocks);
     const int64_t lda = t->lda;
     uintptr_t ahead = t->ahead;
 #pragma GCC unroll 4
@@ -26,8 +26,8 @@ static inline __attribute__((always_inline)) void tile(const gemm_s8_tile *t, co
     for (int64_t block = t->blocks; block > 0; block--) {
         __m256i x[MR][2];
 #pragma GCC unroll 4
-        for (int r = 0; r < rows; r++) x[r][0] = load(b), x[r][1] = load(b + 32);
-        b += 64;
+        for (int r = 0; r < rows; r++) x[r][0] = load(lanes), x[r][1] = load(lanes + 32);
+        lanes += GEMM_S8_LANES;
         for (int64_t i = t->ahead_lines; i > 0; i--, ahead += 64) {
             if (rows == 1) /* always alone: this is what it reads itself soon */
                 _mm_prefetch((const char *)ahead, _MM_HINT_T0);
@@ -65,7 +65,7 @@ static void tile_3x16(const gemm_s8_tile *t) {
 }
 
 static const gemm_s8_family family = {
-    .name = "gemm_s8_3x16__avx2", .mr = MR, .panels = 1, .tile = {0, tile_1x16, tile_2x16, tile_3x16}};
+    .name = "gemm_s8_3x16__avx2", .mr = MR, .panels = 1, .lanes = true, .tile = {0, tile_1x16, tile_2x16, tile_3x16}};
 
 static const gemm_s8_family *get(void) {
     return &family;

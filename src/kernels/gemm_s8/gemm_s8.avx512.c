@@ -20,21 +20,21 @@ static inline __attribute__((always_inline)) void tile(const gemm_s8_tile *t, co
     __m512i sum[MR][2];
     const __m512i ones = _mm512_set1_epi16(1);
     const uint8_t *a = t->a;
-    const int8_t *b = t->panel + GEMM_S8_HEAD, *c = second_panel(t) + GEMM_S8_HEAD;
+    const int8_t *b = t->panel + GEMM_S8_HEAD, *lanes = gemm_s8_lanes(t->panel, t->blocks);
+    const int64_t second = second_panel(t) - t->panel;
     const int64_t lda = t->lda;
     uintptr_t ahead = t->ahead;
 #pragma GCC unroll 8
     for (int r = 0; r < rows; r++) sum[r][0] = sum[r][1] = _mm512_setzero_si512();
     for (int64_t block = t->blocks; block > 0; block--) {
         __m512i x[MR][2];
-        for (int64_t i = t->ahead_lines; i > 0; i--, ahead += 64) _mm_prefetch((const char *)ahead, _MM_HINT_T1);
+        ahead = fetch_ahead(t, ahead);
 #pragma GCC unroll 8
-        for (int r = 0; r < rows; r++) x[r][0] = load_step(b), x[r][1] = load_step(c);
-        b += 64;
-        c += 64;
+        for (int r = 0; r < rows; r++) x[r][0] = load_step(lanes), x[r][1] = load_step(lanes + second);
+        lanes += GEMM_S8_LANES;
 #pragma GCC unroll 2
-        for (int step = 0; step < GEMM_S8_STEPS; step++, a += 4, b += 64, c += 64) {
-            const __m512i b0 = load_step(b), b1 = load_step(c);
+        for (int step = 0; step < GEMM_S8_STEPS; step++, a += 4, b += 64) {
+            const __m512i b0 = load_step(b), b1 = load_step(b + second);
 #pragma GCC unroll 8
             for (int r = 0; r < rows; r++) {
                 const __m512i v = broadcast_step(a + r * lda);
@@ -48,11 +48,7 @@ static inline __attribute__((always_inline)) void tile(const gemm_s8_tile *t, co
             sum[r][1] = _mm512_add_epi32(sum[r][1], _mm512_madd_epi16(x[r][1], ones));
         }
     }
-#pragma GCC unroll 8
-    for (int r = 0; r < rows; r++) {
-        finish_panel(t, r, 0, sum[r][0], 64);
-        finish_panel(t, r, 1, sum[r][1], 64);
-    }
+    finish_rows(t, rows, sum, 64);
 }
 
 static void tile_1x32(const gemm_s8_tile *t) {
@@ -74,6 +70,7 @@ static void tile_5x32(const gemm_s8_tile *t) {
 static const gemm_s8_family family = {.name = "gemm_s8_5x32__avx512",
                                       .mr = MR,
                                       .panels = 2,
+                                      .lanes = true,
                                       .tile = {0, tile_1x32, tile_2x32, tile_3x32, tile_4x32, tile_5x32}};
 
 static const gemm_s8_family *get(void) {

@@ -5,15 +5,16 @@
 
 enum { MR = 12 };
 
-/* Hides where a distance comes from: compilers would keep twelve row pointers in general registers, more than there are.
+/* Hides where a distance comes from: compilers would keep twelve row pointers in general registers, more than there
+ * are.
  */
 static inline __attribute__((always_inline)) int64_t opaque(int64_t x) {
     __asm__("" : "+r"(x));
     return x;
 }
 
-/* rows is a constant after inlining: the loops over it unroll and the accumulators live in registers. Rows are addressed
- * four by four from three pointers. */
+/* rows is a constant after inlining: the loops over it unroll and the accumulators live in registers. Rows are
+ * addressed four by four from three pointers. */
 static inline __attribute__((always_inline)) void tile(const gemm_s8_tile *t, const int rows) {
     __m512i sum[MR][2];
     const int64_t one = t->lda, three = opaque(3 * one), second = opaque(second_panel(t) - t->panel);
@@ -23,8 +24,7 @@ static inline __attribute__((always_inline)) void tile(const gemm_s8_tile *t, co
 #pragma GCC unroll 16
     for (int r = 0; r < rows; r++) sum[r][0] = sum[r][1] = _mm512_setzero_si512();
     for (int64_t block = t->blocks; block > 0; block--) {
-        for (int64_t i = t->ahead_lines; i > 0; i--, ahead += 64) _mm_prefetch((const char *)ahead, _MM_HINT_T1);
-        b += 64; /* where the 16-bit lanes would begin */
+        ahead = fetch_ahead(t, ahead);
 #pragma GCC unroll 2
         for (int step = 0; step < GEMM_S8_STEPS; step++, b += 64) {
             const __m512i b0 = load_step(b), b1 = load_step(b + second);
@@ -40,11 +40,7 @@ static inline __attribute__((always_inline)) void tile(const gemm_s8_tile *t, co
             a[2] += 4;
         }
     }
-#pragma GCC unroll 16
-    for (int r = 0; r < rows; r++) {
-        finish_panel(t, r, 0, sum[r][0], 0);
-        finish_panel(t, r, 1, sum[r][1], 0);
-    }
+    finish_rows(t, rows, sum, 0);
 }
 
 static void tile_1x32(const gemm_s8_tile *t) {

@@ -22,7 +22,6 @@ static inline __attribute__((always_inline)) void tile(const gemm_s8_tile *t, co
     for (int r = 0; r < rows; r++) sum[r][0] = sum[r][1] = _mm256_setzero_si256();
     for (int64_t block = t->blocks; block > 0; block--) {
         for (int64_t i = t->ahead_lines; i > 0; i--, ahead += 64) _mm_prefetch((const char *)ahead, _MM_HINT_T1);
-        b += 64; /* where the 16-bit lanes would begin */
 #pragma GCC unroll 1
         for (int step = 0; step < GEMM_S8_STEPS; step++, a += 4, b += 64) {
             const __m256i b0 = load(b), b1 = load(b + 32);

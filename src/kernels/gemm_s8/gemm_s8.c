@@ -103,8 +103,8 @@ static void write_panel(const source *s, const float scale[GEMM_S8_NR], const fl
                         double *lost, double *norm) {
     float block[GEMM_S8_K][GEMM_S8_NR];
     int32_t sums[GEMM_S8_NR] = {0};
-    int8_t *at = to + GEMM_S8_HEAD;
-    for (int64_t k = 0; k < s->k; k += GEMM_S8_K, at += GEMM_S8_BLOCK) {
+    int8_t *at = to + GEMM_S8_HEAD, *lanes = at + gemm_s8_blocks(s->k) * GEMM_S8_WEIGHTS;
+    for (int64_t k = 0; k < s->k; k += GEMM_S8_K, at += GEMM_S8_WEIGHTS, lanes += GEMM_S8_LANES) {
         int32_t lane[GEMM_S8_NR][2] = {{0}};
         float error[GEMM_S8_NR] = {0}, square[GEMM_S8_NR] = {0};
         int16_t start[GEMM_S8_NR][2];
@@ -115,7 +115,7 @@ static void write_panel(const source *s, const float scale[GEMM_S8_NR], const fl
                 error[j] += d * d;
                 square[j] += block[i][j] * block[i][j];
                 lane[j][i / 2 % 2] += (int32_t)q;
-                at[64 + i / 4 * 64 + j * 4 + i % 4] = (int8_t)q;
+                at[i / 4 * 64 + j * 4 + i % 4] = (int8_t)q;
             }
         for (int j = 0; j < GEMM_S8_NR; j++) {
             sums[j] += lane[j][0] + lane[j][1];
@@ -124,7 +124,7 @@ static void write_panel(const source *s, const float scale[GEMM_S8_NR], const fl
             *lost += (double)error[j];
             *norm += (double)square[j];
         }
-        memcpy(at, start, sizeof start);
+        memcpy(lanes, start, sizeof start);
     }
     memcpy(to, sums, sizeof sums);
 }
@@ -185,20 +185,22 @@ int64_t gemm_s8_parts(gemm_s8 *g, int workers) {
 static void panels_by_tiles(const gemm_s8 *g, int64_t panel, int64_t row, int64_t rows) {
     const int64_t column = panel * GEMM_S8_NR, lda = gemm_s8_blocks(g->k) * GEMM_S8_K, mr = g->family->mr;
     const int64_t tiles = ceil_div(rows, mr), each = rows / tiles, more = rows % tiles;
-    const int64_t width = g->family->panels * GEMM_S8_NR, bytes = g->family->panels * gemm_s8_panel_bytes(g->k);
+    const int64_t width = g->family->panels * GEMM_S8_NR, stride = gemm_s8_panel_bytes(g->k);
+    const int64_t lines = g->family->lanes ? GEMM_S8_BLOCK / 64 : GEMM_S8_WEIGHTS / 64;
     const bool add = g->residual && !g->activate;
     gemm_s8_tile t = {.blocks = gemm_s8_blocks(g->k),
                       .lda = lda,
-                      .panel = g->packed + panel * gemm_s8_panel_bytes(g->k),
-                      .stride = gemm_s8_panel_bytes(g->k),
+                      .panel = g->packed + panel * stride,
+                      .stride = stride,
                       .n = least(g->n - column, width),
                       .w_scale = g->w_scale + column,
                       .bias = g->bias ? g->bias + column : NULL,
                       .ldc = g->ldc,
                       .ldr = g->ldr,
-                      .ahead_lines = ceil_div(g->family->panels * GEMM_S8_BLOCK / 64, tiles)};
-    /* Each tile fetches its share of the next panels; where there is but one, what it will read itself soon. */
-    const int64_t share = ceil_div(bytes, tiles), first = tiles > 1 ? bytes : AHEAD;
+                      .ahead_lines = ceil_div(lines, tiles)};
+    /* Each tile fetches its share of the next panels; a lone tile of one panel, what it will read itself soon. */
+    const int64_t share = t.ahead_lines * t.blocks * 64;
+    const int64_t first = tiles > 1 || g->family->panels > 1 ? g->family->panels * stride : AHEAD;
     for (int64_t i = 0; i < tiles; i++) {
         const int64_t height = each + (i < more);
         t.a = g->a + row * lda;

@@ -27,7 +27,6 @@ static inline __attribute__((always_inline)) void tile(const gemm_s8_tile *t, co
     for (int r = 0; r < rows; r++) sum[r][0] = sum[r][1] = sum[r][2] = sum[r][3] = vdupq_n_s32(0);
     for (int64_t block = 0; block < t->blocks; block++) {
         fetch_ahead(t, block);
-        b += 64; /* where the 16-bit lanes would begin */
         for (int half = 0; half < 2; half++, a += 16) {
             int8x16_t x[MR];
 #pragma GCC unroll 8

@@ -9,11 +9,12 @@
  * s16 lanes that begin at −64 · Σ w: they may wrap on the way, what they end with is Σ (q − 64) w, below
  * 63 · 511 < 2^15. Only then are they widened. Machines with u8·s8 dot products read the same weights.
  *
- * Packed weights: a panel per 16 columns, each GEMM_S8_HEAD + blocks · GEMM_S8_BLOCK bytes; a block is 32 rows of w:
- *   s32 [16]            Σ_k w[k,n]
- *   blocks × { s16 [16][2]      −64 · Σ w of each lane: rows 4i, 4i + 1 and rows 4i + 2, 4i + 3 of the 8 steps i
- *              s8  [8][16][4] } steps of 4 rows
- * Rows and columns beyond K and N hold zeros. No function here allocates or fails. */
+ * Packed weights: a panel per 16 columns, each gemm_s8_panel_bytes long; a block is 32 rows of w:
+ *   s32 [16]                  Σ_k w[k,n]
+ *   s8  [blocks][8][16][4]    steps of 4 rows
+ *   s16 [blocks][16][2]       −64 · Σ w of each lane: rows 4i, 4i + 1 and rows 4i + 2, 4i + 3 of a block's 8 steps i
+ * The lanes stand last: machines with dot products never fetch them. Rows and columns beyond K and N hold zeros. No
+ * function here allocates or fails. */
 #ifndef KERNELS_GEMM_S8_H
 #define KERNELS_GEMM_S8_H
 
@@ -29,7 +30,9 @@
 #define GEMM_S8_K        32     /* rows of a block */
 #define GEMM_S8_LANE     511    /* Σ |w| of a lane and block */
 #define GEMM_S8_HEAD     64     /* bytes */
-#define GEMM_S8_BLOCK    576    /* bytes: 64 of lanes, 512 of weights */
+#define GEMM_S8_WEIGHTS  512    /* bytes: a block's */
+#define GEMM_S8_LANES    64     /* bytes: a block's */
+#define GEMM_S8_BLOCK    576    /* bytes: both */
 #define GEMM_S8_ROWS_MAX 16     /* a tile has at most so many rows */
 #define GEMM_S8_K_MAX    262144 /* 126 · 127 · K fits s32 */
 
@@ -44,6 +47,11 @@ static inline int64_t gemm_s8_panel_bytes(int64_t k) {
 }
 
 /* ---- what an ISA file supplies ---- */
+
+/* Where a panel's lanes begin. */
+static inline const int8_t *gemm_s8_lanes(const int8_t *panel, int64_t blocks) {
+    return panel + GEMM_S8_HEAD + blocks * GEMM_S8_WEIGHTS;
+}
 
 typedef struct gemm_s8_tile {
     int64_t blocks;
@@ -60,8 +68,8 @@ typedef struct gemm_s8_tile {
     int64_t ldc;
     const float *residual; /* [rows, n] or NULL; may be c itself */
     int64_t ldr;
-    /* What comes next, fetched into the second level cache meanwhile, so many lines of 64 bytes a block. Only a hint:
-     * the address may lie beyond the weights. */
+    /* What comes next, fetched into the second level cache meanwhile, so many lines of 64 bytes a block and panel: of
+     * two panels the second one's stand `stride` further on. Only a hint: it may lie beyond the weights. */
     uintptr_t ahead;
     int64_t ahead_lines;
 } gemm_s8_tile;
@@ -72,6 +80,7 @@ typedef struct gemm_s8_family {
     const char *name;
     int mr;     /* rows of the largest tile */
     int panels; /* that a tile covers: 1 or 2 */
+    bool lanes; /* reads the 16-bit lanes */
     gemm_s8_tile_fn tile[GEMM_S8_ROWS_MAX + 1];
 } gemm_s8_family;
 
@@ -116,7 +125,7 @@ double gemm_s8_pack(const float *w, int64_t row, int64_t column, int64_t k, int6
 /* The weight (k,n) of packed panels. */
 static inline int8_t gemm_s8_weight(const int8_t *packed, int64_t blocks, int64_t k, int64_t n) {
     const int8_t *panel = packed + n / GEMM_S8_NR * (GEMM_S8_HEAD + blocks * GEMM_S8_BLOCK) + GEMM_S8_HEAD;
-    return panel[k / GEMM_S8_K * GEMM_S8_BLOCK + 64 + k % GEMM_S8_K / 4 * 64 + n % GEMM_S8_NR * 4 + k % 4];
+    return panel[k / 4 * 64 + n % GEMM_S8_NR * 4 + k % 4];
 }
 
 /* ---- the driver ---- */

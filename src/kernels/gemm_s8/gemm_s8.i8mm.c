@@ -21,7 +21,6 @@ static inline __attribute__((always_inline)) void half_tile(const gemm_s8_tile *
     for (int p = 0; p < pairs; p++) sum[p][0] = sum[p][1] = sum[p][2] = sum[p][3] = vdupq_n_s32(0);
     for (int64_t block = 0; block < t->blocks; block++) {
         if (half == 0) fetch_ahead(t, block);
-        b += 64; /* where the 16-bit lanes would begin */
         for (int step = 0; step < GEMM_S8_STEPS; step += 2, a += 8, b += 128) {
             const int32x4_t x0 = vreinterpretq_s32_s8(vld1q_s8(b)), x1 = vreinterpretq_s32_s8(vld1q_s8(b + 16));
             const int32x4_t y0 = vreinterpretq_s32_s8(vld1q_s8(b + 64)), y1 = vreinterpretq_s32_s8(vld1q_s8(b + 80));

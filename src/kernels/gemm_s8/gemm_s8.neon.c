@@ -30,7 +30,7 @@ static inline __attribute__((always_inline)) void tile(const gemm_s8_tile *t, co
     for (int r = 0; r < rows; r++)
 #pragma GCC unroll 4
         for (int j = 0; j < 4; j++) sum[r][j][0] = sum[r][j][1] = vdupq_n_s32(0);
-    for (int64_t block = 0; block < t->blocks; block++, b += GEMM_S8_BLOCK) {
+    for (int64_t block = 0; block < t->blocks; block++, b += GEMM_S8_WEIGHTS) {
         fetch_ahead(t, block);
         for (int half = 0; half < 2; half++, a += 16) {
 #pragma GCC unroll 4
@@ -40,7 +40,7 @@ static inline __attribute__((always_inline)) void tile(const gemm_s8_tile *t, co
                     vreinterpretq_s8_s32(vdupq_laneq_s32(v, 0)), vreinterpretq_s8_s32(vdupq_laneq_s32(v, 1)),
                     vreinterpretq_s8_s32(vdupq_laneq_s32(v, 2)), vreinterpretq_s8_s32(vdupq_laneq_s32(v, 3))};
 #pragma GCC unroll 4
-                for (int j = 0; j < 4; j++) four_steps(sum[r][j], b + 64 + 256 * half + 16 * j, x);
+                for (int j = 0; j < 4; j++) four_steps(sum[r][j], b + 256 * half + 16 * j, x);
             }
         }
     }

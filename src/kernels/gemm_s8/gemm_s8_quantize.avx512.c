@@ -1,5 +1,6 @@
-/* Rows of f32 to 7 bits for AVX-512: see gemm_s8.h. Two passes over a row that is in the first level cache by the second.
- * Levels are rounded as integers, which is exact: x · inv is within ±127, or the scale is NaN and any level will do. */
+/* Rows of f32 to 7 bits for AVX-512: see gemm_s8.h. Two passes over a row that is in the first level cache by the
+ * second. Levels are rounded as integers, which is exact: x · inv is within ±127, or the scale is NaN and any level
+ * will do. */
 #include <immintrin.h>
 #include <string.h>
 
