@@ -7,8 +7,14 @@ enum { MR = 6 };
 
 #ifdef HST_EMULATED
 #define dot(sum, a, b) _mm256_dpbusd_epi32(sum, a, b)
+#define pin(x)         (x)
 #else
 #define dot(sum, a, b) _mm256_dpbusd_avx_epi32(sum, a, b)
+/* Keeps a sum in its register: compilers copy each to the stack after every step. */
+static inline __attribute__((always_inline)) __m256i pin(__m256i x) {
+    __asm__("" : "+x"(x));
+    return x;
+}
 #endif
 
 /* rows is a constant after inlining: the loops over it unroll and the accumulators live in registers. */
@@ -28,8 +34,8 @@ static inline __attribute__((always_inline)) void tile(const gemm_s8_tile *t, co
 #pragma GCC unroll 8
             for (int r = 0; r < rows; r++) {
                 const __m256i v = broadcast_step(a + r * lda);
-                sum[r][0] = dot(sum[r][0], v, b0);
-                sum[r][1] = dot(sum[r][1], v, b1);
+                sum[r][0] = pin(dot(sum[r][0], v, b0));
+                sum[r][1] = pin(dot(sum[r][1], v, b1));
             }
         }
     }
