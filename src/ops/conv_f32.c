@@ -331,6 +331,9 @@ hst_status conv_f32_run(eval_context *c, const conv_f32 *p, hst_error *err) {
     job j = {.p = p, .f = kernels_get()->conv_f32(), .images = p->batch * p->groups};
     j.out = window_count(w->out, w->rank);
     if (j.out * j.images * p->filters == 0) return HST_STATUS_OK;
+    bool done;
+    HST_TRY(conv_f32_depthwise(c, p, &done, err));
+    if (done) return HST_STATUS_OK;
     j.folded = conv_planes_make(p, &j.planes);
     j.taps = window_count(w->kernel, w->rank);
     j.k = j.taps * p->channels;

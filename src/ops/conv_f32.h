@@ -21,6 +21,9 @@ hst_status conv_f32_run(eval_context *c, const conv_f32 *p, hst_error *err);
 /* Lays weights [groups, filters, k] out for the kernel's tiles: as many elements. */
 void conv_f32_pack(const float *weight, int64_t groups, int64_t filters, int64_t k, float *to);
 
+/* One channel and one filter a group, and many of them (conv_f32_depthwise.c); *done false: not for this. */
+hst_status conv_f32_depthwise(eval_context *c, const conv_f32 *p, bool *done, hst_error *err);
+
 /* ---- planes (conv_f32_planes.c) ----
  * Where taps are read so that neighbouring outputs read neighbours: the planes of x with their padding, by phases.
  * Place p of an axis with stride s lies in phase p mod s at slot p / s, and output o and tap t read slot o + t d / s of

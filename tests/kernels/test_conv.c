@@ -66,6 +66,38 @@ static void check_family(const conv_family *f, const conv_family *reference) {
     assert_int_equal(rows, 1); /* any number of filters can be cut */
 }
 
+static void check_pixels(const conv_family *f, const conv_family *reference, int outputs, int64_t pitch, int64_t step,
+                         int64_t k, uint64_t *seed) {
+    const int64_t spread = 5 * f->lanes, all = (outputs - 1) * step + pitch + spread;
+    guarded x = guarded_new((size_t)all * 4), w = guarded_new((size_t)(k * pitch) * 4);
+    guarded bias = guarded_new((size_t)pitch * 4), y = guarded_new((size_t)(outputs * pitch) * 4);
+    static float want[CONV_PIXELS_MOST * 64];
+    int64_t offset[64];
+    for (int64_t i = 0; i < all; i++) ((float *)x.data)[i] = guarded_float(seed);
+    for (int64_t i = 0; i < k * pitch; i++) ((float *)w.data)[i] = guarded_float(seed);
+    for (int64_t i = 0; i < pitch; i++) ((float *)bias.data)[i] = guarded_float(seed);
+    for (int64_t i = 0; i < k; i++) offset[i] = i == 0 ? spread : guarded_random(seed) % (spread + 1);
+    conv_pixels t = {k, w.data, x.data, offset, bias.data, want, pitch, step, outputs};
+    reference->pixels(&t);
+    memset(y.data, 0xff, (size_t)(outputs * pitch) * 4);
+    t.y = y.data;
+    f->pixels(&t);
+    assert_memory_equal(t.y, want, (size_t)(outputs * pitch) * 4);
+    guarded_free(&x);
+    guarded_free(&w);
+    guarded_free(&bias);
+    guarded_free(&y);
+}
+
+static void check_all_pixels(const conv_family *f, const conv_family *reference) {
+    uint64_t seed = 11;
+    for (int outputs = 1; outputs <= CONV_PIXELS_MOST; outputs++)
+        for (int64_t pitch = f->lanes; pitch <= 3 * f->lanes; pitch += f->lanes)
+            for (int64_t step = 1; step <= 2; step++)
+                for (int64_t k = 0; k < 32; k = k * 2 + 1)
+                    check_pixels(f, reference, outputs, pitch, step * pitch, k, &seed);
+}
+
 static void test_kernels(void **state) {
     (void)state;
     const conv_family *reference = NULL;
@@ -77,6 +109,7 @@ static void test_kernels(void **state) {
     for (int k = 0; k < kernel_list_count; k++) {
         if (kernel_list[k]->slot != offsetof(kernels, conv_f32) || !cpu_has(kernel_list[k]->isa)) continue;
         check_family(((conv_f32_fn *)kernel_list[k]->fn)(), reference);
+        check_all_pixels(((conv_f32_fn *)kernel_list[k]->fn)(), reference);
         checked++;
     }
     assert_true(checked > 0);

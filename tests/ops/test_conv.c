@@ -31,6 +31,10 @@ static void make(problem *p) {
     p->groups = 1 + below(3);
     p->channels = 1 + below(4);
     p->filters = below(3) == 0 ? 1 + below(2) : 1 + below(20);
+    if (below(4) == 0) { /* depthwise, in blocks of channels */
+        p->groups = 1 + below(70);
+        p->channels = p->filters = 1;
+    }
     p->bias = below(2) == 0;
     for (int a = 0; a < p->rank; a++) {
         p->kernel[a] = 1 + below(4);

@@ -11,7 +11,7 @@
 
 #include <stdint.h>
 
-enum { CONV_HEIGHTS_MOST = 8, CONV_ROWS_MOST = 12, CONV_WIDTH_MOST = 128 };
+enum { CONV_HEIGHTS_MOST = 8, CONV_ROWS_MOST = 12, CONV_WIDTH_MOST = 128, CONV_PIXELS_MOST = 14 };
 
 typedef struct conv_tile {
     int64_t k;
@@ -24,6 +24,20 @@ typedef struct conv_tile {
     int rows, vectors;
 } conv_tile;
 
+/* The same for layers with one channel a group (depthwise), whose planes lie channel by channel in each pixel:
+ *   y[o · pitch + c] = acc + bias[c],   acc = +0; for k: acc = fma(x[offset[k] + o · step + c], w[k · pitch + c], acc)
+ */
+typedef struct conv_pixels {
+    int64_t k;
+    const float *w; /* [k][pitch] */
+    const float *x;
+    const int64_t *offset; /* [k] */
+    const float *bias;     /* [pitch]; -0 where there is none */
+    float *y;              /* [outputs][pitch] */
+    int64_t pitch, step;   /* pitch: channels, a multiple of the family's lanes */
+    int outputs;           /* 1 … CONV_PIXELS_MOST */
+} conv_pixels;
+
 typedef struct conv_family {
     const char *name;
     int lanes;
@@ -32,6 +46,7 @@ typedef struct conv_family {
         unsigned narrow;         /* bit v: it can also cover v, fewer */
     } height[CONV_HEIGHTS_MOST]; /* descending, the last one is 1; 0 rows end the list */
     void (*tile)(const conv_tile *t);
+    void (*pixels)(const conv_pixels *t);
 } conv_family;
 
 /* The slot holds a function that returns the family. */

@@ -14,8 +14,21 @@ static void tile(const conv_tile *t) {
         }
 }
 
-static const conv_family family = {
-    .name = "conv_f32__ref", .lanes = LANES, .height = {{4, 2, 1u << 1}, {1, 4, 1u << 1}}, .tile = tile};
+static void pixels(const conv_pixels *t) {
+    for (int o = 0; o < t->outputs; o++)
+        for (int64_t c = 0; c < t->pitch; c++) {
+            float acc = 0;
+            for (int64_t k = 0; k < t->k; k++)
+                acc = fmaf(t->x[t->offset[k] + o * t->step + c], t->w[k * t->pitch + c], acc);
+            t->y[o * t->pitch + c] = acc + t->bias[c];
+        }
+}
+
+static const conv_family family = {.name = "conv_f32__ref",
+                                   .lanes = LANES,
+                                   .height = {{4, 2, 1u << 1}, {1, 4, 1u << 1}},
+                                   .tile = tile,
+                                   .pixels = pixels};
 
 static const conv_family *get(void) {
     return &family;

@@ -71,6 +71,59 @@ static void tile(const conv_tile *t) {
     }
 }
 
+/* One register of channels of `outputs` pixels; step is a constant where neighbours are meant. */
+static inline __attribute__((always_inline)) void channels(const conv_pixels *t, const int outputs, const int64_t pitch,
+                                                           const int64_t step, int64_t first) {
+    vf acc[CONV_PIXELS_MOST];
+    const float *w = t->w + first, *from = t->x + first;
+#pragma GCC unroll 14
+    for (int o = 0; o < outputs; o++) acc[o] = vf_set(0);
+#pragma GCC unroll 1
+    for (int64_t k = 0; k < t->k; k++, w += pitch) {
+        const float *x = from + t->offset[k];
+        const vf one = vf_load(w);
+#pragma GCC unroll 14
+        for (int o = 0; o < outputs; o++) acc[o] = vf_fma(vf_load(x + o * step), one, acc[o]);
+    }
+    const vf bias = vf_load(t->bias + first);
+#pragma GCC unroll 14
+    for (int o = 0; o < outputs; o++) vf_store(t->y + o * pitch + first, vf_add(acc[o], bias));
+}
+
+static inline __attribute__((always_inline)) void pixels_of(const conv_pixels *t, const int outputs) {
+    for (int64_t c = 0; c < t->pitch; c += L)
+        if (t->pitch == 2 * L && t->step == 2 * L)
+            channels(t, outputs, 2 * L, 2 * L, c);
+        else
+            channels(t, outputs, t->pitch, t->step, c);
+}
+
+#define PIXELS(outputs)                                                                                                \
+    case outputs:                                                                                                      \
+        pixels_of(t, outputs);                                                                                         \
+        break
+
+static void pixels(const conv_pixels *t) {
+    switch (t->outputs) {
+        PIXELS(1);
+        PIXELS(2);
+        PIXELS(3);
+        PIXELS(4);
+        PIXELS(5);
+        PIXELS(6);
+        PIXELS(7);
+        PIXELS(8);
+        PIXELS(9);
+        PIXELS(10);
+        PIXELS(11);
+        PIXELS(12);
+        PIXELS(13);
+        PIXELS(14);
+    default:
+        break;
+    }
+}
+
 static const conv_family family = {
     .name = "conv_f32" VEC_TEXT,
     .lanes = L,
@@ -80,6 +133,7 @@ static const conv_family family = {
     .height = {{12, 2, 1u << 1}, {8, 3, 0}, {6, 4, 0}, {4, 4, 0}, {3, 4, 0}, {2, 8, 0}, {1, 8, 0xfe}},
 #endif
     .tile = tile,
+    .pixels = pixels,
 };
 
 static const conv_family *conv_f32(void) {
