@@ -26,7 +26,7 @@
 enum {
     WORKERS_MOST = 256,
     LINE = 64,       /* words of different owners stand on different cache lines */
-    SPIN_NS = 15000, /* longer than the serial gap between two parallel nodes, shorter than a scheduler's tick */
+    SPIN_NS = 30000, /* longer than the serial gap between two runs and parallel nodes, shorter than a tick */
     CROWDED_NS = 50 * 1000000 /* how long spinning is given up after a sign of more threads than processors */
 };
 
