@@ -34,6 +34,5 @@ HST_OP(Identity) = {
     .eval = eval,
     .lists = true,
     .summary = "its input",
-    .gaps = "sequences and optionals",
     HST_CASES(cases),
 };

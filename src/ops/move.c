@@ -3,6 +3,7 @@
 
 #include "kernels/copy/copy.h"
 #include "ops/list.h"
+#include "ops/packed.h"
 #include "tensor/convert.h"
 #include "tensor/strings.h"
 
@@ -14,17 +15,21 @@ size_t move_size(hst_dtype d) {
     return bits <= 0 ? 0 : bits < 8 ? 1 : (size_t)bits / 8;
 }
 
-static bool packed(hst_dtype d) {
+bool packed_is(hst_dtype d) {
     int bits = dtype_bits(d);
     return bits > 0 && bits < 8;
 }
 
-static void unpack(hst_dtype d, const unsigned char *from, unsigned char *to, int64_t n) {
+void packed_open(hst_dtype d, const void *source, void *target, int64_t n) {
+    const unsigned char *from = source;
+    unsigned char *to = target;
     int bits = dtype_bits(d), each = 8 / bits, mask = (1 << bits) - 1;
     for (int64_t i = 0; i < n; i++) to[i] = (unsigned char)((from[i / each] >> (i % each * bits)) & mask);
 }
 
-static void pack(hst_dtype d, const unsigned char *from, unsigned char *to, int64_t n) {
+void packed_close(hst_dtype d, const void *source, void *target, int64_t n) {
+    const unsigned char *from = source;
+    unsigned char *to = target;
     int bits = dtype_bits(d), each = 8 / bits, mask = (1 << bits) - 1;
     for (int64_t i = 0; i < n; i += each) {
         int byte = 0;
@@ -37,10 +42,10 @@ hst_status move_in(eval_context *c, const hst_tensor *t, const void **data, hst_
     *data = t->data;
     if (move_size(t->dtype) == 0)
         return node_error(c->node, err, HST_STATUS_UNSUPPORTED, "elements of type %s", dtype_name(t->dtype));
-    if (!packed(t->dtype)) return HST_STATUS_OK;
+    if (!packed_is(t->dtype)) return HST_STATUS_OK;
     void *bytes;
     HST_TRY(eval_scratch(c, (size_t)tensor_count(t), &bytes, err));
-    unpack(t->dtype, t->data, bytes, tensor_count(t));
+    packed_open(t->dtype, t->data, bytes, tensor_count(t));
     *data = bytes;
     return HST_STATUS_OK;
 }
@@ -49,11 +54,11 @@ hst_status move_out(eval_context *c, int i, hst_dtype d, int rank, const int64_t
                     hst_error *err) {
     HST_TRY(eval_output(c, i, d, rank, dims, out, err));
     *data = (*out)->data;
-    return packed(d) ? eval_scratch(c, (size_t)tensor_count(*out), data, err) : HST_STATUS_OK;
+    return packed_is(d) ? eval_scratch(c, (size_t)tensor_count(*out), data, err) : HST_STATUS_OK;
 }
 
 hst_status move_done(hst_tensor *out, void *data, hst_error *err) {
-    if (packed(out->dtype)) pack(out->dtype, data, out->data, tensor_count(out));
+    if (packed_is(out->dtype)) packed_close(out->dtype, data, out->data, tensor_count(out));
     return out->dtype == HST_DTYPE_STRING ? tensor_own_strings(out, err) : HST_STATUS_OK;
 }
 

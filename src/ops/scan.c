@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "ops/op.h"
+#include "ops/packed.h"
 
 typedef struct args {
     graph *body;
@@ -81,6 +82,9 @@ typedef struct part {
     hst_tensor element;                                             /* its data: scratch */
     int64_t whole_stride[HST_RANK_MAX], stride[HST_RANK_MAX], step; /* in elements */
     bool backwards;
+    const void *whole; /* of a scan input: its elements, packed ones a byte each */
+    void *bytes;       /* where the elements of an output are written: its own, packed ones a byte each */
+    void *step_bytes;  /* of packed types: one step's elements, a byte each */
 } part;
 
 typedef struct scanner {
@@ -120,16 +124,16 @@ static hst_status open_input(scanner *s, int k, hst_error *err) {
     void *data;
     HST_TRY(eval_need(s->c, s->a.states + k, "scan input", &x, err));
     HST_TRY(axis_normalize(n, s->a.in_axes ? s->a.in_axes[k] : 0, x->rank, &axis, err));
-    if (dtype_bits(x->dtype) % 8) return node_error(n, err, HST_STATUS_UNSUPPORTED, "scans %s", dtype_name(x->dtype));
+    HST_TRY(move_in(s->c, x, &p->whole, err));
     if (k && x->dim[axis] != s->length)
         return node_error(n, err, HST_STATUS_BAD_SHAPE, "scan input %d has %lld steps, the first %lld", k,
                           (long long)x->dim[axis], (long long)s->length);
     s->length = x->dim[axis];
     place(p, x->dtype, x->rank, x->dim, axis, s->a.in_backwards && s->a.in_backwards[k]);
-    size_t count = (size_t)tensor_count(&p->element);
-    p->element.bytes = count * move_size(x->dtype);
+    HST_TRY(shape_bytes(x->dtype, p->element.rank, p->element.dim, &p->element.bytes, err));
     HST_TRY(eval_scratch(s->c, p->element.bytes, &data, err));
     p->element.data = data;
+    if (packed_is(x->dtype)) HST_TRY(eval_scratch(s->c, (size_t)tensor_count(&p->element), &p->step_bytes, err));
     s->in[s->a.states + k] = &p->element;
     return HST_STATUS_OK;
 }
@@ -139,7 +143,7 @@ static hst_status open_output(scanner *s, int k, const type *t, hst_error *err) 
     const node *n = s->c->node;
     int64_t dims[HST_RANK_MAX];
     int axis, rank = (t->rank < 0 ? 0 : t->rank) + 1;
-    if (t->dtype == HST_DTYPE_NONE || rank > HST_RANK_MAX || dtype_bits(t->dtype) % 8)
+    if (t->dtype == HST_DTYPE_NONE || rank > HST_RANK_MAX || !move_size(t->dtype))
         return node_error(n, err, HST_STATUS_UNSUPPORTED, "scan output %d of %s, rank %d", k, dtype_name(t->dtype),
                           rank);
     HST_TRY(axis_normalize(n, s->a.out_axes ? s->a.out_axes[k] : 0, rank, &axis, err));
@@ -147,10 +151,13 @@ static hst_status open_output(scanner *s, int k, const type *t, hst_error *err) 
         dim d = j == axis ? s->length : t->dim[j < axis ? j : j - 1];
         dims[j] = d < 0 ? 0 : d;
     }
-    HST_TRY(eval_output(s->c, s->a.states + k, t->dtype, rank, dims, &s->whole[k], err));
+    HST_TRY(
+        move_out(s->c, s->a.states + k, t->dtype, rank, dims, &s->whole[k], &s->parts[s->a.scan_in + k].bytes, err));
     if (t->dtype == HST_DTYPE_STRING) memset(s->whole[k]->data, 0, s->whole[k]->bytes);
-    place(&s->parts[s->a.scan_in + k], t->dtype, rank, dims, axis, s->a.out_backwards && s->a.out_backwards[k]);
-    return HST_STATUS_OK;
+    part *p = &s->parts[s->a.scan_in + k];
+    place(p, t->dtype, rank, dims, axis, s->a.out_backwards && s->a.out_backwards[k]);
+    return packed_is(t->dtype) ? eval_scratch(s->c, (size_t)tensor_count(&p->element), &p->step_bytes, err)
+                               : HST_STATUS_OK;
 }
 
 static hst_status store(scanner *s, int k, int64_t t, const hst_tensor *x, hst_error *err) {
@@ -163,11 +170,16 @@ static hst_status store(scanner *s, int k, int64_t t, const hst_tensor *x, hst_e
         return node_error(s->c->node, err, HST_STATUS_BAD_SHAPE,
                           "scan output %d changes its shape or type at step %lld", k, (long long)t);
     size_t size = move_size(x->dtype);
+    if (p->step_bytes) packed_open(x->dtype, x->data, p->step_bytes, tensor_count(x));
+    const void *from = p->step_bytes ? p->step_bytes : x->data;
     if (tensor_count(x))
-        move_copy(s->c, size, x->rank, x->dim, (char *)s->whole[k]->data + (size_t)offset(s, p, t) * size,
-                  p->whole_stride, x->data, p->stride);
+        move_copy(s->c, size, x->rank, x->dim, (char *)p->bytes + (size_t)offset(s, p, t) * size, p->whole_stride, from,
+                  p->stride);
+    if (x->dtype != HST_DTYPE_STRING) return HST_STATUS_OK;
     /* The step's own strings go with its tensor: the output takes copies of all it has so far. */
-    return x->dtype == HST_DTYPE_STRING ? move_done(s->whole[k], s->whole[k]->data, err) : HST_STATUS_OK;
+    HST_TRY(move_done(s->whole[k], s->whole[k]->data, err));
+    p->bytes = s->whole[k]->data;
+    return HST_STATUS_OK;
 }
 
 static hst_status step(scanner *s, int64_t t, hst_error *err) {
@@ -177,8 +189,9 @@ static hst_status step(scanner *s, int64_t t, hst_error *err) {
         const hst_tensor *x = c->in[s->a.states + k];
         size_t size = move_size(x->dtype);
         if (p->element.bytes)
-            move_copy(c, size, p->element.rank, p->element.dim, p->element.data, p->stride,
-                      (const char *)x->data + (size_t)offset(s, p, t) * size, p->whole_stride);
+            move_copy(c, size, p->element.rank, p->element.dim, p->step_bytes ? p->step_bytes : p->element.data,
+                      p->stride, (const char *)p->whole + (size_t)offset(s, p, t) * size, p->whole_stride);
+        if (p->step_bytes) packed_close(x->dtype, p->step_bytes, p->element.data, tensor_count(&p->element));
     }
     HST_TRY(c->runtime->check(c, err));
     HST_TRY(c->runtime->subgraph(c, s->a.body, s->in, c->n_in, s->out, s->a.body->n_outputs, err));
@@ -203,6 +216,9 @@ static hst_status run(scanner *s, hst_error *err) {
     for (int k = 0; k < s->a.scan_out; k++)
         if (!s->whole[k] && eval_wants(s->c, s->a.states + k))
             HST_TRY(open_output(s, k, &s->a.body->outputs[s->a.states + k]->type, err));
+    for (int k = 0; k < s->a.scan_out; k++)
+        if (s->whole[k] && packed_is(s->whole[k]->dtype))
+            HST_TRY(move_done(s->whole[k], s->parts[s->a.scan_in + k].bytes, err));
     return HST_STATUS_OK;
 }
 
@@ -237,6 +253,7 @@ static const op_case cases[] = {
     {"backwards out", 0, "(s64[3,1]{1 2 3}; num_scan_inputs=1, scan_output_directions=[1], body=graph{(x) y = Identity(x); -> (y)}) -> (s64[3,1]{3 2 1})", 0},
     {"two inputs, transposed output", 0, "(b8[2]{1 0}, f32[2,2]{1 2 3 4}; num_scan_inputs=2, scan_output_axes=[1], body=graph{(c, x) z = Constant(; value_float=0.0); y = Where(c, x, z); -> (y)}) -> (f32[2,2]{1 0 2 0})", 0},
     {"no step", 0, "(f32[1]{7}, f32[0,1]{}; num_scan_inputs=1, body=graph{(s, x) y = Identity(x); -> (s, y)}) -> (f32[1]{7}, f32[0,1]{})", 0},
+    {"packed", 0, "(u4[3,3]{1 2 3 4 5 6 7 8 9}; num_scan_inputs=1, scan_input_axes=[1], scan_output_directions=[1], body=graph{(x) y = Identity(x); -> (y)}) -> (u4[3,3]{3 6 9 2 5 8 1 4 7})", 0},
     {"strings", 0, "(string[2]{\"a\" \"bb\"}; num_scan_inputs=1, body=graph{(x) y = Identity(x); -> (y)}) -> (string[2]{\"a\" \"bb\"})", 0},
     {0},
 };
@@ -253,6 +270,5 @@ HST_OP(Scan) = {
     .infer = infer,
     .eval = eval,
     .summary = "a graph run over the steps of tensors",
-    .gaps = "version 8 (batches); packed types",
     HST_CASES(cases),
 };

@@ -6,6 +6,7 @@
 
 #include "base/checked.h"
 #include "ops/list.h"
+#include "ops/packed.h"
 
 static hst_status infer_split(infer_context *c, hst_error *err) {
     const type *x = infer_in(c, 0);
@@ -53,8 +54,9 @@ static hst_status read_pieces(eval_context *c, int64_t length, pieces *p, hst_er
                                       "the lengths in split are negative or do not add up to %lld", (long long)length);
 }
 
-static hst_status take_piece(const hst_tensor *x, hst_tensor *y, int64_t k, int axis, bool drop, int64_t begin,
-                             int64_t length, hst_error *err) {
+/* `data`: x's elements, packed ones a byte each; `bytes`: room for a piece of those. */
+static hst_status take_piece(const hst_tensor *x, const void *data, char *bytes, hst_tensor *y, int64_t k, int axis,
+                             bool drop, int64_t begin, int64_t length, hst_error *err) {
     int64_t dims[HST_RANK_MAX];
     int rank = 0;
     hst_tensor *t;
@@ -65,15 +67,16 @@ static hst_status take_piece(const hst_tensor *x, hst_tensor *y, int64_t k, int 
     if (tensor_count(t) == 0) return HST_STATUS_OK;
     for (int i = 0; i < axis; i++) outer *= (size_t)x->dim[i];
     for (int i = axis + 1; i < x->rank; i++) inner *= (size_t)x->dim[i];
-    const char *from = (const char *)x->data + (size_t)begin * inner;
-    char *to = t->data;
+    const char *from = (const char *)data + (size_t)begin * inner;
+    char *to = packed_is(x->dtype) ? bytes : t->data;
+    void *made = to;
     for (size_t o = 0; o < outer; o++, from += (size_t)x->dim[axis] * inner, to += (size_t)length * inner)
         memcpy(to, from, (size_t)length * inner);
-    return move_done(t, t->data, err);
+    return move_done(t, made, err);
 }
 
 static hst_status check_plain(const node *n, const hst_tensor *t, hst_error *err) {
-    return tensor_is_list(t) || (dtype_bits(t->dtype) % 8)
+    return tensor_is_list(t) || !move_size(t->dtype)
                ? node_error(n, err, HST_STATUS_UNSUPPORTED, "elements of type %s", dtype_name(t->dtype))
                : HST_STATUS_OK;
 }
@@ -87,11 +90,15 @@ static hst_status eval_split(eval_context *c, hst_error *err) {
     HST_TRY(check_plain(c->node, x, err));
     HST_TRY(axis_normalize(c->node, node_int(c->node, "axis", 0), x->rank, &axis, err));
     HST_TRY(read_pieces(c, x->dim[axis], &p, err));
+    const void *data;
+    void *bytes = NULL;
+    HST_TRY(move_in(c, x, &data, err));
+    if (packed_is(x->dtype)) HST_TRY(eval_scratch(c, (size_t)tensor_count(x), &bytes, err));
     HST_TRY(list_begin(c, 0, p.count, &y, err));
     hst_status status = HST_STATUS_OK;
     for (int64_t k = 0, at = 0; k < p.count && status == HST_STATUS_OK; k++) {
         int64_t rest = x->dim[axis] - at, length = p.length ? p.length[k] : p.each < rest ? p.each : rest;
-        status = take_piece(x, y, k, axis, p.drop, at, length, err);
+        status = take_piece(x, data, bytes, y, k, axis, p.drop, at, length, err);
         at += length;
     }
     return list_end(c, y, status, err);
@@ -145,19 +152,23 @@ static hst_status eval_concat(eval_context *c, hst_error *err) {
     const hst_tensor *first = tensor_item(s, 0);
     HST_TRY(check_plain(c->node, first, err));
     HST_TRY(concat_shape(c, s, fresh, &axis, dims, err));
-    HST_TRY(eval_output(c, 0, first->dtype, first->rank + fresh, dims, &y, err));
+    void *whole, *opened = NULL; /* an item of a packed type, a byte an element */
+    HST_TRY(move_out(c, 0, first->dtype, first->rank + fresh, dims, &y, &whole, err));
+    if (packed_is(first->dtype)) HST_TRY(eval_scratch(c, (size_t)tensor_count(y), &opened, err));
     size_t outer = 1, inner = move_size(first->dtype);
     for (int k = 0; k < axis; k++) outer *= (size_t)dims[k];
     for (int k = axis + 1; k < y->rank; k++) inner *= (size_t)dims[k];
-    char *at = y->data;
+    char *at = whole;
     size_t row = (size_t)dims[axis] * inner;
     for (int64_t i = 0, n = tensor_count(s); i < n && tensor_count(y); i++) {
         const hst_tensor *t = tensor_item(s, i);
         size_t bytes = (fresh ? 1 : (size_t)t->dim[axis]) * inner;
-        for (size_t o = 0; o < outer && bytes; o++) memcpy(at + o * row, (const char *)t->data + o * bytes, bytes);
+        if (opened) packed_open(t->dtype, t->data, opened, tensor_count(t));
+        const void *from = opened ? opened : t->data;
+        for (size_t o = 0; o < outer && bytes; o++) memcpy(at + o * row, (const char *)from + o * bytes, bytes);
         at += bytes;
     }
-    return move_done(y, y->data, err);
+    return move_done(y, whole, err);
 }
 
 // clang-format off
@@ -165,17 +176,18 @@ static const op_case split_cases[] = {
     {"each", 0, "(f32[2,2]{1 2 3 4}) -> (seq{f32[1,2]{1 2}, f32[1,2]{3 4}})", 0},
     {"without the axis", 0, "(f32[2,2]{1 2 3 4}; axis=1, keepdims=0) -> (seq{f32[2]{1 3}, f32[2]{2 4}})", 0},
     {"pieces of two", 0, "(s64[5]{1 2 3 4 5}, s64[]{2}; keepdims=0) -> (seq{s64[2]{1 2}, s64[2]{3 4}, s64[1]{5}})", 0},
+    {"packed", 0, "(s4[2,3]{1 -2 3 4 5 -6}, s64[2]{1 2}; axis=1) -> (seq{s4[2,1]{1 4}, s4[2,2]{-2 3 5 -6}})", 0},
     {"lengths", 0, "(string[2,3]{\"a\" \"b\" \"c\" \"d\" \"e\" \"f\"}, s32[2]{1 2}; axis=-1) -> (seq{string[2,1]{\"a\" \"d\"}, string[2,2]{\"b\" \"c\" \"e\" \"f\"}})", 0}, {0}};
 static const op_case concat_cases[] = {
     {"joined", 0, "(seq{f32[1,1]{1}, f32[1,2]{2 3}}; axis=1) -> (f32[1,3]{1 2 3})", 0},
+    {"packed", 0, "(seq{u2[1]{1}, u2[3]{2 3 0}}; axis=0) -> (u2[4]{1 2 3 0})", 0},
     {"stacked", 0, "(seq{s64[2]{1 2}, s64[2]{3 4}}; axis=-1, new_axis=1) -> (s64[2,2]{1 3 2 4})", 0},
     {"strings", 0, "(seq{string[1]{\"a\"}, string[0]{}, string[1]{\"b\"}}; axis=0) -> (string[2]{\"a\" \"b\"})", 0}, {0}};
 
 HST_OP(SplitToSequence) = {.name = "SplitToSequence", .domain = "", .since = 11, .min_in = 1, .max_in = 2, .min_out = 1,
                            .max_out = 1, .infer = infer_split, .eval = eval_split, .lists = true,
-                           .summary = "pieces of a tensor, as a list", .gaps = "packed types", HST_CASES(split_cases)};
+                           .summary = "pieces of a tensor, as a list", HST_CASES(split_cases)};
 HST_OP(ConcatFromSequence) = {.name = "ConcatFromSequence", .domain = "", .since = 11, .min_in = 1, .max_in = 1,
                               .min_out = 1, .max_out = 1, .infer = infer_concat, .eval = eval_concat, .lists = true,
-                              .summary = "the items of a list, joined or stacked", .gaps = "packed types",
-                              HST_CASES(concat_cases)};
+                              .summary = "the items of a list, joined or stacked", HST_CASES(concat_cases)};
 // clang-format on
