@@ -139,6 +139,8 @@ void block_drop(session *s, block *b) {
 void live_drop(session *s, live *l) {
     tensor_buffer_drop(l->own);
     block_drop(s, l->block);
+    s->used -= l->held;
+    l->held = 0;
     l->own = NULL;
     l->block = NULL;
     l->tensor.buffer = NULL;

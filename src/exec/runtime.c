@@ -80,6 +80,8 @@ static hst_status give_alias(eval_context *c, int i, int from, int rank, const i
         l->block = source->block;
         if (l->block) l->block->references++;
         l->own = tensor_buffer_retain(source->own);
+        l->held = source->held; /* counted twice while both are there: either may go first */
+        s->used += l->held;
     } else {
         l->tensor.buffer = NULL; /* the caller's or the model's: lent for this run only */
     }
@@ -134,11 +136,16 @@ static hst_status give_subgraph(eval_context *c, const graph *g, const hst_tenso
     return interp_run(g, inputs, out, &o, err);
 }
 
-static hst_status give_room(eval_context *c, size_t bytes, hst_error *err) {
+static hst_status give_hold(eval_context *c, int i, size_t bytes, hst_error *err) {
     session *s = c->owner;
-    if (s->used <= s->run_budget && bytes <= s->run_budget - s->used) return HST_STATUS_OK;
+    if (s->used <= s->run_budget && bytes <= s->run_budget - s->used) {
+        live *l = output_live(s, &s->engine->steps[s->step - 1], i);
+        l->held += bytes;
+        s->used += bytes;
+        return HST_STATUS_OK;
+    }
     return node_error(c->node, err, HST_STATUS_BUDGET, "needs %zu bytes, %llu are in use, the memory budget is %llu", bytes,
                       (unsigned long long)s->used, (unsigned long long)s->run_budget);
 }
 
-const eval_runtime session_runtime = {give_output, give_alias, give_scratch, give_subgraph, give_check, give_room};
+const eval_runtime session_runtime = {give_output, give_alias, give_scratch, give_subgraph, give_check, give_hold};

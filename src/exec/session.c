@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "exec/budget.h"
 #include "exec/session_impl.h"
+#include "ops/list.h"
 
 #define BUDGET_PERCENT 80 /* of what is left, where no budget is stated */
 
@@ -187,6 +188,8 @@ static hst_status own_elements(session *s, live *l, hst_error *err) {
     l->own = tensor_buffer_retain(copy->buffer);
     l->tensor.buffer = copy->buffer;
     l->tensor.data = copy->data;
+    l->held = tensor_is_list(copy) ? list_bytes(copy) : 0;
+    s->used += l->held;
     tensor_free(copy);
     return HST_STATUS_OK;
 }

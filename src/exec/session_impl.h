@@ -36,7 +36,8 @@ typedef struct block {
 typedef struct live { /* a computed slot */
     hst_tensor tensor;
     block *block;       /* NULL: shares memory that is not the session's, or owns a buffer */
-    tensor_buffer *own; /* strings: a buffer the operator made, one reference */
+    tensor_buffer *own; /* strings and lists: a buffer the operator made, one reference */
+    size_t held;        /* bytes of a list's items, counted in session.used */
 } live;
 
 typedef struct signature {

@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/log.h"
 #include "base/text_buffer.h"
 #include "ops/op.h"
 
@@ -159,7 +160,14 @@ hst_status ops_resolve(graph *g, hst_error *err) {
     return status;
 }
 
-/* Keeps the more exact of what was known and what was inferred. */
+/* Converters write shapes that their nodes do not compute (skl2onnx, for one), and such files run elsewhere. */
+static void note_wrong(const node *n, const value *v, int64_t declared, int64_t computed, const char *what) {
+    char label[160];
+    log_write(LOG_WARNING, "%s: output '%s' is declared with %s %lld but has %lld", node_label(n, label, sizeof label),
+              v->name, what, (long long)declared, (long long)computed);
+}
+
+/* Keeps the more exact of what was known and what was inferred; where shapes differ, what was inferred. */
 static hst_status merge(const node *n, value *v, const type *inferred, hst_error *err) {
     type *t = &v->type;
     if (inferred->dtype != HST_DTYPE_NONE) {
@@ -172,19 +180,18 @@ static hst_status merge(const node *n, value *v, const type *inferred, hst_error
     if (inferred->key != HST_DTYPE_NONE) t->key = inferred->key;
     t->optional |= inferred->optional;
     if (inferred->rank < 0) return HST_STATUS_OK;
-    if (t->rank < 0) {
+    if (t->rank >= 0 && t->rank != inferred->rank) note_wrong(n, v, t->rank, inferred->rank, "rank");
+    if (t->rank != inferred->rank) {
         t->rank = inferred->rank;
         memcpy(t->dim, inferred->dim, sizeof t->dim);
         return HST_STATUS_OK;
     }
-    if (t->rank != inferred->rank)
-        return node_error(n, err, HST_STATUS_BAD_SHAPE, "output '%s' is declared with rank %d but has rank %d", v->name,
-                          t->rank, inferred->rank);
     for (int i = 0; i < t->rank; i++) {
         dim a = t->dim[i], b = inferred->dim[i];
-        if (a >= 0 && b >= 0 && a != b)
-            return node_error(n, err, HST_STATUS_BAD_SHAPE, "output '%s' is declared %lld on axis %d but has %lld",
-                              v->name, (long long)a, i, (long long)b);
+        if (a >= 0 && b >= 0 && a != b) {
+            note_wrong(n, v, a, b, "length");
+            t->dim[i] = b;
+        }
         /* A named symbol says more than one that inference made, and an older one of these more than a fresh one. */
         const char *had = dim_name(n->graph->model, a), *name = dim_name(n->graph->model, b);
         if (a >= 0) continue;

@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+#include "ops/list.h"
+
 #define SCRATCH_MOST 32 /* scratch blocks one evaluation may ask for */
 
 typedef struct interp {
@@ -51,7 +53,7 @@ static hst_status give_alias(eval_context *c, int i, int from, int rank, const i
     tensor_free(c->out[i]);
     c->out[i] = NULL;
     HST_TRY(tensor_view(c->in[from], rank, dims, in->allocator, &c->out[i], err));
-    in->live += c->out[i]->bytes;
+    in->live += c->out[i]->bytes + (tensor_is_list(c->out[i]) ? list_bytes(c->out[i]) : 0);
     return HST_STATUS_OK;
 }
 
@@ -86,15 +88,18 @@ static hst_status give_check(eval_context *c, hst_error *err) {
     return o->check ? o->check(o->user, err) : HST_STATUS_OK;
 }
 
-static hst_status give_room(eval_context *c, size_t bytes, hst_error *err) {
-    const interp *in = ((evaluation *)c->owner)->in;
-    if (!in->options->budget || (bytes <= in->options->budget && in->live <= in->options->budget - bytes))
+static hst_status give_hold(eval_context *c, int i, size_t bytes, hst_error *err) {
+    interp *in = ((evaluation *)c->owner)->in;
+    (void)i;
+    if (!in->options->budget || (bytes <= in->options->budget && in->live <= in->options->budget - bytes)) {
+        in->live += bytes;
         return HST_STATUS_OK;
+    }
     return node_error(c->node, err, HST_STATUS_BUDGET, "needs %zu bytes, %zu are in use, the memory budget is %zu", bytes,
                       in->live, in->options->budget);
 }
 
-static const eval_runtime runtime = {give_output, give_alias, give_scratch, give_subgraph, give_check, give_room};
+static const eval_runtime runtime = {give_output, give_alias, give_scratch, give_subgraph, give_check, give_hold};
 
 /* ---- one node ---- */
 
@@ -173,7 +178,8 @@ static const hst_tensor *lookup(const interp *in, const value *v) {
 static void drop(interp *in, const value *v) {
     hst_tensor *t = in->table[v->id];
     if (!t) return;
-    in->live -= t->bytes < in->live ? t->bytes : in->live;
+    const size_t bytes = t->bytes + (tensor_is_list(t) ? list_bytes(t) : 0);
+    in->live -= bytes < in->live ? bytes : in->live;
     tensor_free(t);
     in->table[v->id] = NULL;
 }

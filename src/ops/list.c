@@ -59,8 +59,7 @@ static bool add_bytes(const hst_tensor *t, const hst_tensor *before, size_t *byt
     return (before && before->buffer == t->buffer) || size_add(*bytes, t->buffer->size, bytes);
 }
 
-/* What the items of a list hold; neighbours that share a buffer hold it once. */
-static size_t list_bytes(const hst_tensor *y) {
+size_t list_bytes(const hst_tensor *y) {
     size_t bytes = 0;
     bool fits = true;
     const hst_tensor *before = NULL;
@@ -74,15 +73,17 @@ static size_t list_bytes(const hst_tensor *y) {
     return fits ? bytes : SIZE_MAX;
 }
 
-/* All that the items hold is counted against the budget of the output that holds them. */
-static hst_status check_room(eval_context *c, const hst_tensor *y, hst_error *err) {
-    return c->runtime->room ? c->runtime->room(c, list_bytes(y), err) : HST_STATUS_OK;
+/* All that the items hold is counted for the output that holds them; what several sequences share, for each. */
+static hst_status hold(eval_context *c, const hst_tensor *y, hst_error *err) {
+    int i = 0;
+    while (i < c->n_out && c->out[i] != y) i++;
+    return c->runtime->hold && i < c->n_out ? c->runtime->hold(c, i, list_bytes(y), err) : HST_STATUS_OK;
 }
 
 hst_status list_end(eval_context *c, hst_tensor *y, hst_status status, hst_error *err) {
     int64_t n = tensor_count(y);
     hst_tensor *list = NULL;
-    if (status == HST_STATUS_OK) status = check_room(c, y, err);
+    if (status == HST_STATUS_OK) status = hold(c, y, err);
     if (status != HST_STATUS_OK) {
         for (int64_t k = 0; k < n; k++) tensor_free(*place(y, k));
         if (n) memset(y->data, 0, y->bytes);

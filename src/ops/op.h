@@ -77,8 +77,9 @@ typedef struct eval_runtime {
                            int n_out, hst_error *err);
     /* CANCELLED or DEADLINE where the run should stop: call it in long loops. */
     hst_status (*check)(eval_context *c, hst_error *err);
-    /* BUDGET where so many bytes more would not fit; for what is made outside of outputs and scratch. NULL: all fits. */
-    hst_status (*room)(eval_context *c, size_t bytes, hst_error *err);
+    /* Output i holds so many bytes beside its own elements (the items of a sequence): they count as in use as long as
+     * it does. BUDGET where they do not fit. NULL: all fits. */
+    hst_status (*hold)(eval_context *c, int i, size_t bytes, hst_error *err);
 } eval_runtime;
 
 struct eval_context {
@@ -251,8 +252,8 @@ extern const int op_list_count;
 const op *op_find(const char *domain, const char *op_type, int opset);
 /* Sets node->op in a graph and its subgraphs, and checks arity. UNSUPPORTED lists every unsupported operator at once. */
 hst_status ops_resolve(graph *g, hst_error *err);
-/* Infers all types and contents of a graph, in order; subgraphs included. A contradiction with a declared type is an error
- * only where dims are both numbers; otherwise the more exact one stays. */
+/* Infers all types and contents of a graph, in order; subgraphs included. A declared element type that is not what a
+ * node computes is an error; a declared shape gives way to the computed one, with a warning. */
 hst_status graph_infer(graph *g, hst_error *err);
 
 #endif
