@@ -1,5 +1,6 @@
 /* Padded planes by phases: see ops/conv_f32.h. */
 #include "base/checked.h"
+#include "kernels/conv/conv.h"
 #include "ops/conv_f32.h"
 
 enum { SPARE = 1 << 16 }; /* floats that any convolution may take */
@@ -23,7 +24,10 @@ static int64_t count_phases(const window *w, int axis) {
     return smaller(larger(w->kernel[axis], 1), w->stride[axis] / a);
 }
 
-static bool is_in_place(const window *w) {
+/* Tiles read some way beyond the last output: that must lie in the next image, or in a copy of the last one's end. */
+static bool is_in_place(const conv_f32 *p) {
+    const window *w = &p->w;
+    if (p->channels == 0 || window_count(w->in, w->rank) < CONV_WIDTH_MOST / p->channels + 1) return false;
     for (int a = 0; a < w->rank; a++)
         if (w->stride[a] != 1 || w->begin[a] || w->out[a] - 1 + window_reach(w, a) > w->in[a]) return false;
     return true;
@@ -39,7 +43,7 @@ bool conv_planes_make(const conv_f32 *p, conv_planes *s) {
     const window *w = &p->w;
     const int last = w->rank - 1;
     int64_t most, extra, size = 1, phases = 1, tail = 0;
-    *s = (conv_planes){.p = p, .in_place = is_in_place(w)};
+    *s = (conv_planes){.p = p, .in_place = is_in_place(p)};
     if (s->in_place) {
         memcpy(s->slot, w->in, sizeof s->slot);
         for (int a = 0; a < w->rank; a++) s->phase_count[a] = 1;

@@ -5,97 +5,25 @@
  * = f(a_i + P_i · c), f = f(a_f + P_f · c) (input_forget: 1 - i), c = f · c + i · g(a_c), o = f(a_o + P_o · c), h = o ·
  * h(c); gates in the order i o f c, P's in the order i o f clip bounds what goes into f and g. The reverse direction
  * walks each sequence from its own end. Products are chains in f32 (kernels/gemm_f32) unless x is f64, everything else
- * is f64. */
+ * is f64; f32 without peepholes and input_forget is all f32: ops/recurrent_f32.c. */
 #include <math.h>
 #include <string.h>
 
 #include "base/checked.h"
 #include "kernels/kernels.h"
 #include "ops/matmul.h"
+#include "ops/recurrent.h"
 #include "ops/sliding.h"
 #include "tensor/convert.h"
 
-enum { GATES_MOST = 4, FUNCTIONS_MOST = 3 };
-
-typedef enum kind { RNN = 1, GRU = 3, LSTM = 4 } kind; /* the number of gates */
-
-typedef struct activation {
-    const char *name;
-    double alpha, beta; /* where the attributes are absent; NaN: takes none */
-} activation;
-
-typedef struct args {
-    kind kind;
-    int directions;
-    bool reverse, batch_first, linear_before_reset, input_forget;
-    double clip;
-    activation f[2][FUNCTIONS_MOST];
-    int64_t steps, batch, inputs, hidden;
-} args;
-
-static kind kind_of(const node *n) {
-    return !strcmp(n->op_type, "LSTM") ? LSTM : !strcmp(n->op_type, "GRU") ? GRU : RNN;
-}
-
-static int lower(int c) {
-    return c >= 'A' && c <= 'Z' ? c + 32 : c;
-}
-
-static bool same_name(const char *a, const char *b) {
-    while (*a && lower(*a) == lower(*b)) a++, b++;
-    return lower(*a) == lower(*b);
-}
-
-static hst_status read_activations(const node *n, args *a, hst_error *err) {
-    static const activation known[] = {
-        {"Sigmoid", NAN, NAN},  {"Tanh", NAN, NAN},       {"Relu", NAN, NAN},          {"Softsign", NAN, NAN},
-        {"Softplus", NAN, NAN}, {"LeakyRelu", 0.01, NAN}, {"ThresholdedRelu", 1, NAN}, {"Elu", 1, NAN},
-        {"Affine", 1, 0},       {"ScaledTanh", 1, 1},     {"HardSigmoid", 0.2, 0.5},
-    };
-    const int each = a->kind == LSTM ? 3 : a->kind == GRU ? 2 : 1;
-    const attribute *names = node_attribute(n, "activations"), *alpha = node_attribute(n, "activation_alpha"),
-                    *beta = node_attribute(n, "activation_beta");
-    int64_t alphas = 0, betas = 0;
-    if (names && (names->type != ATTRIBUTE_STRINGS || (names->n && names->n != each * a->directions)))
-        return node_error(n, err, HST_STATUS_BAD_FORMAT, "activations should be %d names", each * a->directions);
-    for (int k = 0; k < each * a->directions; k++) {
-        const char *name = names && names->n            ? names->as.strings[k].data
-                           : a->kind == RNN || k % each ? "Tanh"
-                                                        : "Sigmoid";
-        activation *to = &a->f[k / each][k % each];
-        size_t i = 0;
-        while (i < sizeof known / sizeof *known && !same_name(name, known[i].name)) i++;
-        if (i == sizeof known / sizeof *known)
-            return node_error(n, err, HST_STATUS_UNSUPPORTED, "activation '%s' is not known", name);
-        *to = known[i];
-        if (to->alpha == to->alpha && alpha && alpha->type == ATTRIBUTE_FLOATS && alphas < alpha->n)
-            to->alpha = (double)alpha->as.floats[alphas++];
-        if (to->beta == to->beta && beta && beta->type == ATTRIBUTE_FLOATS && betas < beta->n)
-            to->beta = (double)beta->as.floats[betas++];
-    }
-    return HST_STATUS_OK;
-}
-
-static hst_status read_args(const node *n, args *a, hst_error *err) {
-    const char *direction = node_string(n, "direction", "forward");
-    memset(a, 0, sizeof *a);
-    a->kind = kind_of(n);
-    a->directions = !strcmp(direction, "bidirectional") ? 2 : 1;
-    a->reverse = !strcmp(direction, "reverse");
-    if (a->directions == 1 && !a->reverse && strcmp(direction, "forward") != 0)
-        return node_error(n, err, HST_STATUS_BAD_FORMAT, "direction '%s' is not forward, reverse or bidirectional",
-                          direction);
-    a->batch_first = node_int(n, "layout", 0) != 0;
-    a->linear_before_reset = node_int(n, "linear_before_reset", 0) != 0;
-    a->input_forget = node_int(n, "input_forget", 0) != 0;
-    a->clip = (double)node_float(n, "clip", 0);
-    return read_activations(n, a, err);
-}
+typedef recurrent_kind kind;
+typedef recurrent_activation activation;
+typedef recurrent_args args;
 
 static hst_status infer(infer_context *c, hst_error *err) {
     const type *x = infer_in(c, 0), *r = infer_in(c, 2);
     args a;
-    HST_TRY(read_args(c->node, &a, err));
+    HST_TRY(recurrent_args_read(c->node, &a, err));
     const dim steps = x->rank == 3 ? x->dim[a.batch_first] : dim_symbol(c->model, "");
     const dim batch = x->rank == 3 ? x->dim[!a.batch_first] : dim_symbol(c->model, "");
     const int64_t size = node_int(c->node, "hidden_size", 0);
@@ -387,26 +315,15 @@ static hst_status run(eval_context *c, const args *a, int k, direction *d, const
     return HST_STATUS_OK;
 }
 
-static hst_status eval(eval_context *c, hst_error *err) {
-    const hst_tensor *x, *w, *r;
-    hst_tensor *out[3] = {NULL};
-    args a;
-    int64_t *length = NULL, all;
+/* f64, and wirings that kernels do not have. */
+static hst_status eval_f64(eval_context *c, const args *from, const int64_t *length, hst_tensor *const *out,
+                           hst_error *err) {
+    const hst_tensor *x = eval_in(c, 0), *w = eval_in(c, 1), *r = eval_in(c, 2);
+    const args a = *from;
+    const int64_t D = a.directions, N = a.batch, H = a.hidden, S = a.steps, wide = (int64_t)a.kind * H;
+    int64_t all;
     const void *rows;
     void *memory;
-    HST_TRY(eval_need(c, 0, "X", &x, err));
-    HST_TRY(eval_need(c, 1, "W", &w, err));
-    HST_TRY(eval_need(c, 2, "R", &r, err));
-    HST_TRY(read_args(c->node, &a, err));
-    HST_TRY(check_inputs(c, &a, x, w, r, err));
-    HST_TRY(lengths(c, &a, &length, err));
-    const int64_t D = a.directions, N = a.batch, H = a.hidden, S = a.steps, wide = (int64_t)a.kind * H;
-    const int64_t first[2][4] = {{S, D, N, H}, {N, S, D, H}}, last[2][3] = {{D, N, H}, {N, D, H}};
-    for (int k = 0; k < 3 && k < c->n_out; k++)
-        if (eval_wants(c, k))
-            HST_TRY(
-                eval_output(c, k, x->dtype, k ? 3 : 4, k ? last[a.batch_first] : first[a.batch_first], &out[k], err));
-    if (out[0]) memset(out[0]->data, 0, out[0]->bytes);
     direction d = {.a = &a, .wide = x->dtype == HST_DTYPE_F64};
     if (d.wide)
         HST_TRY(planes_f64(c, x, (const double **)&rows, err));
@@ -443,6 +360,116 @@ static hst_status eval(eval_context *c, hst_error *err) {
     return HST_STATUS_OK;
 }
 
+static hst_status eval_f32(eval_context *c, const args *a, const float *packed, const int64_t *length,
+                           hst_tensor *const *out, hst_error *err) {
+    recurrent_f32 p = {
+        a, NULL, packed, length, eval_in(c, 5), a->kind == LSTM ? eval_in(c, 6) : NULL, {out[0], out[1], out[2]}};
+    HST_TRY(matmul_as_f32(c, eval_in(c, 0), &p.x, err));
+    if (packed) return recurrent_f32_run(c, &p, err);
+    const float *w, *r, *b = NULL;
+    const int64_t count = recurrent_f32_packed(a);
+    void *memory;
+    if (count < 0) return error_no_memory(err, SIZE_MAX, "packed weights");
+    HST_TRY(matmul_as_f32(c, eval_in(c, 1), &w, err));
+    HST_TRY(matmul_as_f32(c, eval_in(c, 2), &r, err));
+    if (eval_in(c, 3)) HST_TRY(matmul_as_f32(c, eval_in(c, 3), &b, err));
+    HST_TRY(eval_scratch(c, (size_t)count * sizeof(float) + 1, &memory, err));
+    recurrent_f32_pack(a, w, r, b, memory);
+    p.packed = memory;
+    return recurrent_f32_run(c, &p, err);
+}
+
+/* state: NULL, or the packed weights. */
+static hst_status run_node(const void *state, eval_context *c, hst_error *err) {
+    const hst_tensor *x, *w, *r, *packed = state;
+    hst_tensor *out[3] = {NULL};
+    args a;
+    int64_t *length = NULL;
+    HST_TRY(eval_need(c, 0, "X", &x, err));
+    HST_TRY(eval_need(c, 1, "W", &w, err));
+    HST_TRY(eval_need(c, 2, "R", &r, err));
+    HST_TRY(recurrent_args_read(c->node, &a, err));
+    HST_TRY(check_inputs(c, &a, x, w, r, err));
+    HST_TRY(lengths(c, &a, &length, err));
+    const int64_t D = a.directions, N = a.batch, H = a.hidden, S = a.steps;
+    const int64_t first[2][4] = {{S, D, N, H}, {N, S, D, H}}, last[2][3] = {{D, N, H}, {N, D, H}};
+    for (int k = 0; k < 3 && k < c->n_out; k++)
+        if (eval_wants(c, k))
+            HST_TRY(
+                eval_output(c, k, x->dtype, k ? 3 : 4, k ? last[a.batch_first] : first[a.batch_first], &out[k], err));
+    if (out[0]) memset(out[0]->data, 0, out[0]->bytes);
+    if (x->dtype == HST_DTYPE_F32 && recurrent_f32_fits(&a, a.kind == LSTM && eval_in(c, 7)))
+        return eval_f32(c, &a, packed ? packed->data : NULL, length, out, err);
+    return eval_f64(c, &a, length, out, err);
+}
+
+static hst_status eval(eval_context *c, hst_error *err) {
+    return run_node(NULL, c, err);
+}
+
+static void free_packed(void *state, const hst_allocator *a) {
+    (void)a;
+    tensor_free(state);
+}
+
+static bool is_constant(const bind_context *c, int i, int rank) {
+    const hst_tensor *t = i < c->n_in ? c->constant[i] : NULL;
+    return t && t->dtype == HST_DTYPE_F32 && t->rank == rank;
+}
+
+/* t, or a copy whose elements are aligned. */
+static hst_status aligned(const hst_tensor *t, const hst_allocator *a, hst_tensor **copy, const float **out,
+                          hst_error *err) {
+    if ((uintptr_t)t->data % sizeof(float)) {
+        HST_TRY(tensor_new(HST_DTYPE_F32, t->rank, t->dim, a, copy, err));
+        memcpy((*copy)->data, t->data, t->bytes);
+        t = *copy;
+    }
+    *out = t->data;
+    return HST_STATUS_OK;
+}
+
+static hst_status pack(bind_context *c, const args *a, int64_t count, bool has_bias, hst_tensor **out, hst_error *err) {
+    hst_tensor *copy[3] = {NULL};
+    const float *data[3] = {NULL};
+    hst_status status = HST_STATUS_OK;
+    for (int i = 0; i < (has_bias ? 3 : 2) && status == HST_STATUS_OK; i++)
+        status = aligned(c->constant[i + 1], c->allocator, &copy[i], &data[i], err);
+    if (status == HST_STATUS_OK) status = tensor_new(HST_DTYPE_F32, 1, &count, c->allocator, out, err);
+    if (status == HST_STATUS_OK) recurrent_f32_pack(a, data[0], data[1], data[2], (*out)->data);
+    for (int i = 0; i < 3; i++) tensor_free(copy[i]);
+    return status;
+}
+
+static hst_status bind(bind_context *c, hst_error *err) {
+    args a;
+    HST_TRY(recurrent_args_read(c->node, &a, err));
+    if (c->in[0].dtype != HST_DTYPE_F32) {
+        c->why = "in f64";
+        return HST_STATUS_OK;
+    }
+    if (!recurrent_f32_fits(&a, a.kind == LSTM && c->n_in > 7 && c->node->in[7])) {
+        c->why = "peepholes, input_forget and some activations are computed in f64";
+        return HST_STATUS_OK;
+    }
+    c->run = run_node;
+    c->kernel = kernels_get()->gemm_f32()->name;
+    const bool has_bias = c->n_in > 3 && c->node->in[3];
+    if (!is_constant(c, 1, 3) || !is_constant(c, 2, 3) || (has_bias && !is_constant(c, 3, 2))) return HST_STATUS_OK;
+    const hst_tensor *w = c->constant[1], *r = c->constant[2], *b = has_bias ? c->constant[3] : NULL;
+    a.inputs = w->dim[2];
+    a.hidden = r->dim[2];
+    const int64_t wide = (int64_t)a.kind * a.hidden, count = recurrent_f32_packed(&a);
+    if (a.hidden < 1 || count < 0 || w->dim[0] != a.directions || w->dim[1] != wide || r->dim[0] != a.directions ||
+        r->dim[1] != wide || (b && (b->dim[0] != a.directions || b->dim[1] != 2 * wide)))
+        return HST_STATUS_OK; /* the run says what does not fit */
+    hst_tensor *packed = NULL;
+    HST_TRY(pack(c, &a, count, has_bias, &packed, err));
+    c->state = packed;
+    c->state_free = free_packed;
+    return HST_STATUS_OK;
+}
+
 // clang-format off
 static const op_case rnn_cases[] = {
     {"two steps", 0, "(f32[2,1,1]{1 2}, f32[1,1,1]{0.5}, f32[1,1,1]{1}, f32[1,2]{0.25 0.25}; hidden_size=1, activations=[\"Relu\"]) -> (f32[2,1,1,1]{1 2.5}, f32[1,1,1]{2.5})", 0},
@@ -459,7 +486,7 @@ static const op_case lstm_cases[] = {
     {0}};
 
 #define RECURRENT(name_, summary_, most_, out_, cases_) {.name = name_, .domain = "", .since = 1, .min_in = 3, .max_in = most_,  \
-    .min_out = 0, .max_out = out_, .infer = infer, .eval = eval, .summary = summary_, HST_CASES(cases_)}
+    .min_out = 0, .max_out = out_, .infer = infer, .eval = eval, .bind = bind, .summary = summary_, HST_CASES(cases_)}
 
 HST_OP(RNN) = RECURRENT("RNN", "a simple recurrent layer", 6, 2, rnn_cases);
 HST_OP(GRU) = RECURRENT("GRU", "a layer of gated recurrent units", 6, 2, gru_cases);
