@@ -26,7 +26,8 @@
 enum {
     WORKERS_MOST = 256,
     LINE = 64,       /* words of different owners stand on different cache lines */
-    SPIN_NS = 30000, /* longer than the serial gap between two runs and parallel nodes, shorter than a tick */
+    SPIN_NS = 60000, /* longer than the serial gap between two runs and parallel nodes, than the last part that another
+                      * worker computes, and than a sleeper takes to wake; shorter than a tick */
     CROWDED_NS = 50 * 1000000 /* how long spinning is given up after a sign of more threads than processors */
 };
 
