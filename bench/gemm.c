@@ -1,5 +1,7 @@
-/* Speed of the f32 matrix product against the FMA peak that is measured in the same run:
- *   bench_gemm [threads]        GFLOP/s and the share of the peak, for the shapes of BERT-family layers */
+/* Speed of the f32 matrix product against the FMA peak that is measured right before and after it:
+ *   bench_gemm [threads]        GFLOP/s and the share of the peak, for the shapes of BERT-family layers
+ * Each call has other weights than the one before, as the layers of a model do: they come from the last level cache or
+ * from memory. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,22 +16,48 @@ static double now(void) {
     return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
 }
 
-/* ---- the peak: independent chains in registers, or a tile whose operands stay in the first level cache ---- */
+/* ---- the peak: independent chains, half of their operands from the first level cache; or a tile there ---- */
 
-enum { PEAK_ROUNDS = 1000000 };
+enum { CHAINS = 12, PEAK_LOOPS = 400000, ROUNDS_LEAST = 5, ROUNDS_MOST = 100, ROWS = 512, COPIES_BYTES = 48 << 20 };
 
 #if defined(__x86_64__)
 #include <immintrin.h>
-static __attribute__((target("avx2,fma"))) double peak_flops_avx2(void) {
-    __m256 acc[12];
-    const __m256 x = _mm256_set1_ps(0.999f), y = _mm256_set1_ps(1e-6f);
-    for (int i = 0; i < 12; i++) acc[i] = _mm256_set1_ps((float)i);
-    for (int k = 0; k < PEAK_ROUNDS; k++)
+
+static const _Alignas(64) float operands[16 * CHAINS]; /* what is multiplied does not matter */
+
+/* The same address, of which the compiler does not know that it is: what is read there is read each time. */
+static inline const float *in_memory(const float *at) {
+    __asm__ volatile("" : "+r"(at));
+    return at;
+}
+
+static __attribute__((target("avx512f"))) double peak_flops_avx512(void) {
+    __m512 acc[CHAINS];
+    const __m512 x = _mm512_set1_ps(0.999f);
+    for (int i = 0; i < CHAINS; i++) acc[i] = _mm512_set1_ps((float)i);
+    for (int k = 0; k < PEAK_LOOPS; k++) {
+        const float *from = in_memory(operands);
 #pragma GCC unroll 12
-        for (int i = 0; i < 12; i++) acc[i] = _mm256_fmadd_ps(acc[i], x, y);
+        for (int i = 0; i < CHAINS; i++)
+            acc[i] = _mm512_fmadd_ps(x, i % 2 ? x : _mm512_loadu_ps(from + 16 * i), acc[i]);
+    }
     volatile float sink = 0;
-    for (int i = 0; i < 12; i++) sink += _mm256_cvtss_f32(acc[i]);
-    return 2.0 * 8 * 12 * PEAK_ROUNDS;
+    for (int i = 0; i < CHAINS; i++) sink += _mm512_cvtss_f32(acc[i]);
+    return 2.0 * 16 * CHAINS * PEAK_LOOPS;
+}
+
+static __attribute__((target("avx2,fma"))) double peak_flops_avx2(void) {
+    __m256 acc[CHAINS];
+    const __m256 x = _mm256_set1_ps(0.999f);
+    for (int i = 0; i < CHAINS; i++) acc[i] = _mm256_set1_ps((float)i);
+    for (int k = 0; k < PEAK_LOOPS; k++) {
+        const float *from = in_memory(operands);
+#pragma GCC unroll 12
+        for (int i = 0; i < CHAINS; i++) acc[i] = _mm256_fmadd_ps(x, i % 2 ? x : _mm256_loadu_ps(from + 8 * i), acc[i]);
+    }
+    volatile float sink = 0;
+    for (int i = 0; i < CHAINS; i++) sink += _mm256_cvtss_f32(acc[i]);
+    return 2.0 * 8 * CHAINS * PEAK_LOOPS;
 }
 #endif
 
@@ -38,14 +66,15 @@ static double peak_flops_tile(void) {
     static _Thread_local float a[GEMM_F32_ROWS_MAX * K], b[K * GEMM_F32_NR_MAX], c[GEMM_F32_ROWS_MAX * GEMM_F32_NR_MAX];
     const gemm_f32_family *f = kernels_get()->gemm_f32();
     const gemm_f32_tile t = {.k = K, .a = a, .lda = K, .b = b, .c = c, .ldc = f->nr, .n = f->nr, .scale = 1};
-    const int rounds = PEAK_ROUNDS / K;
+    const int rounds = PEAK_LOOPS / K;
     for (int i = 0; i < rounds; i++) f->tile[f->mr](&t);
     return 2.0 * K * f->mr * f->nr * rounds;
 }
 
 static double peak_flops(void) {
 #if defined(__x86_64__)
-    if (cpu_level() >= CPU_AVX2 && cpu_level() < CPU_AVX512) return peak_flops_avx2();
+    if (cpu_level() >= CPU_AVX512) return peak_flops_avx512();
+    if (cpu_level() >= CPU_AVX2) return peak_flops_avx2();
 #endif
     return peak_flops_tile();
 }
@@ -56,34 +85,59 @@ static void peak_worker(void *arg, const team_context *ctx) {
 }
 
 static double peak(int threads) {
-    double best = 0;
-    for (int i = 0; i < 5; i++) {
-        double flops = 0, t = now();
-        team_run(team_default(), threads, peak_worker, &flops);
-        t = now() - t;
-        if (flops / t > best) best = flops / t;
-    }
-    return best * 1e-9;
+    double flops = 0, t = now();
+    team_run(team_default(), threads, peak_worker, &flops);
+    return flops / (now() - t) * 1e-9;
 }
 
 /* ---- the product ---- */
 
+typedef struct job {
+    gemm_f32 g;
+    int64_t parts;
+    const float *weights; /* `copies` times the same: each call has others than the one before, as layers of a model */
+    int64_t size, copies, at;
+} job;
+
 static void product_worker(void *arg, const team_context *ctx) {
-    gemm_f32_part(arg, ctx->worker, ctx->workers, NULL);
+    const job *j = arg;
+    for (int64_t part; (part = team_next(ctx, 0, j->parts)) >= 0;) gemm_f32_part(&j->g, part, j->parts, NULL);
 }
 
-static double product(const gemm_f32 *g, int threads) {
-    const double flops = 2.0 * (double)g->m * (double)g->n * (double)g->k;
-    int rounds = (int)(4e8 * threads / flops) + 3;
-    if (rounds > 200) rounds = 200;
-    double best = 0;
-    for (int i = 0; i < rounds; i++) {
-        double t = now();
-        team_run(team_default(), threads, product_worker, (void *)g);
-        t = now() - t;
-        if (flops / t > best) best = flops / t;
+static double product(job *j, int threads) {
+    const double flops = 2.0 * (double)j->g.m * (double)j->g.n * (double)j->g.k;
+    const int times = (int)(1e8 * threads / flops) + 1;
+    double t = now();
+    for (int i = 0; i < times; i++) {
+        j->g.packed = j->weights + j->at++ % j->copies * j->size;
+        team_run(team_default(), threads, product_worker, j);
     }
-    return best * 1e-9;
+    return times * flops / (now() - t) * 1e-9;
+}
+
+static int ascending(const void *a, const void *b) {
+    const double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+/* Median speed, and median share of the peaks measured right before and after: clocks change while this runs. */
+static void measure(job *of, int threads) {
+    double speed[ROUNDS_MOST], share[ROUNDS_MOST];
+    int n = 0;
+    job j = *of;
+    j.parts = gemm_f32_parts(&j.g, threads);
+    product(&j, threads);
+    double before = peak(threads);
+    for (double begin = now(); n < ROUNDS_LEAST || (n < ROUNDS_MOST && now() < begin + 0.15); n++) {
+        speed[n] = product(&j, threads);
+        const double after = peak(threads);
+        share[n] = 2 * speed[n] / (before + after);
+        before = after;
+    }
+    qsort(speed, (size_t)n, sizeof speed[0], ascending);
+    qsort(share, (size_t)n, sizeof share[0], ascending);
+    printf("%6.1f %4.0f%%", speed[n / 2], 100 * share[n / 2]);
+    fflush(stdout);
 }
 
 static float *floats(size_t n) {
@@ -95,32 +149,28 @@ static float *floats(size_t n) {
 
 int main(int argc, char **argv) {
     const int threads = argc > 1 ? atoi(argv[1]) : team_size(team_default());
-    static const int shapes[][2] = {{384, 384}, {768, 768}, {768, 2304}, {768, 3072}, {3072, 768}};
+    static const int shapes[][2] = {{384, 384}, {384, 1152}, {384, 1536}, {1536, 384},
+                                    {768, 768}, {768, 2304}, {768, 3072}, {3072, 768}};
     static const int rows[] = {1, 2, 4, 8, 12, 16, 32, 64, 128, 256, 512};
     const gemm_f32_family *f = kernels_get()->gemm_f32();
     team_set_size(team_default(), threads);
-    printf("%s, %d threads, FMA peak %.1f GFLOP/s\n%12s", f->name, threads, peak(threads), "K x N \\ M");
+    printf("%s, %d threads, FMA peak %.1f GFLOP/s now\n%12s", f->name, threads, peak(threads), "K x N \\ M");
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) printf("%12d", rows[i]);
     printf("\n");
     for (size_t s = 0; s < sizeof shapes / sizeof shapes[0]; s++) {
         const int k = shapes[s][0], n = shapes[s][1];
-        float *a = floats((size_t)512 * (size_t)k), *c = floats((size_t)512 * (size_t)n),
-              *b = floats((size_t)k * (size_t)n);
-        float *packed = floats((size_t)gemm_f32_packed_count(f, k, n));
-        const gemm_f32_operand operand = {b, HST_DTYPE_F32, n, 1};
-        gemm_f32_pack(f, &operand, k, n, 0, gemm_f32_panels(f, n), packed);
-        const double limit = peak(threads);
+        const size_t size = (size_t)gemm_f32_packed_count(f, k, n), copies = COPIES_BYTES / 4 / size + 1;
+        float *a = floats((size_t)ROWS * (size_t)k), *c = floats((size_t)ROWS * (size_t)n),
+              *packed = floats(copies * size);
+        job j = {.weights = packed, .size = (int64_t)size, .copies = (int64_t)copies};
         printf("%5d x %4d", k, n);
         for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-            gemm_f32 g = gemm_f32_make(f, rows[i], n, k, a, c);
-            g.packed = packed;
-            const double speed = product(&g, threads);
-            printf("%6.1f %4.0f%%", speed, 100 * speed / limit);
-            fflush(stdout);
+            j.g = gemm_f32_make(f, rows[i], n, k, a, c);
+            j.g.packed = packed;
+            measure(&j, threads);
         }
         printf("\n");
         free(a);
-        free(b);
         free(c);
         free(packed);
     }
