@@ -61,8 +61,8 @@ class Library:
     def threads(self, n):
         self.c.hst_threads_set(n)
 
-    def model(self, path, optimization=0, threads=0, int8=False):
-        return Model(self, path, optimization, threads, int8)
+    def model(self, path, optimization=0, threads=0, int8=False, zero_padding=False):
+        return Model(self, path, optimization, threads, int8, zero_padding)
 
     def tensor(self, array):
         array = np.asarray(array, order="C")  # ascontiguousarray would give a scalar a dimension
@@ -80,11 +80,11 @@ class Library:
 class Model:
     """A model with one session."""
 
-    def __init__(self, lib, path, optimization, threads, int8):
+    def __init__(self, lib, path, optimization, threads, int8, zero_padding):
         self.lib, self.m, self.s, err = lib, C.c_void_p(), C.c_void_p(), Error()
         options = ModelOptions(size=C.sizeof(ModelOptions), optimization=optimization, quantization=int(int8))
         check(lib.c.hst_model_load(str(path).encode(), C.byref(options), C.byref(self.m), C.byref(err)), err)
-        session = SessionOptions(C.sizeof(SessionOptions), None, 0, threads, 0)
+        session = SessionOptions(C.sizeof(SessionOptions), None, 0, threads, int(zero_padding))
         check(lib.c.hst_session_new(self.m, C.byref(session), C.byref(self.s), C.byref(err)), err)
         self.inputs, self.outputs = ([getattr(lib.c, f"hst_model_{what}")(self.m, i)[0].name.decode()
                                       for i in range(getattr(lib.c, f"hst_model_{what}_count")(self.m))]

@@ -6,9 +6,9 @@
  * whose first row is masked) keeps all its S rows, and so does every one in a run that shows padding rows. rows: which
  * of the B S rows; sequence b has rows[offsets[b] … offsets[b + 1]). PackRows(x, rows, mask) -> [1, R, …]; x [B or 1, S
  * or 1, …] is broadcast; with axis = 0 it is [S or 1, …] UnpackRows(x [1, R, …], rows, mask) -> [B, S, …], zeros
- * elsewhere: where the mask is 0, unless the run shows padding rows. shows_padding = 1 says that the output is one that
- * shows them. FirstRows(x [1, R, …], offsets) -> [B, …], the first row of each sequence Where all rows are kept nothing
- * is copied. The expansion of PackPlan keeps all rows, which is always right. */
+ * elsewhere: where the mask is 0, unless the run shows padding rows or hidden = 1. shows_padding = 1 says that the
+ * output is one that shows them. FirstRows(x [1, R, …], offsets) -> [B, …], the first row of each sequence Where all
+ * rows are kept nothing is copied. The expansion of PackPlan keeps all rows, which is always right. */
 #include <stdio.h>
 #include <string.h>
 
@@ -289,7 +289,7 @@ static hst_status eval_unpack(eval_context *c, hst_error *err) {
     memcpy(dims, x->dim, sizeof dims);
     dims[0] = mask->dim[0];
     dims[1] = mask->dim[1];
-    u.mask = !c->padding && hides_any(mask) ? mask : NULL;
+    u.mask = !c->padding && !node_int(c->node, "hidden", 0) && hides_any(mask) ? mask : NULL;
     if (all && !u.mask) return eval_alias(c, 0, 0, x->rank, dims, err);
     HST_TRY(eval_output(c, 0, x->dtype, x->rank, dims, &y, err));
     u.from = x->data;
@@ -364,6 +364,7 @@ static const op_case pack_cases[] = {
 static const op_case unpack_cases[] = {
     {"some", 0, "(f32[1,3,2]{1 2 3 4 7 8}, s64[3]{0 1 3}, s64[2,2]{1 1 0 1}) -> (f32[2,2,2]{1 2 3 4 0 0 7 8})", 0},
     {"all", 0, "(s64[1,4]{1 2 3 4}, s64[4]{0 1 2 3}, s64[2,2]{1 1 1 1}; shows_padding=1) -> (s64[2,2]{1 2 3 4})", 0},
+    {"hidden", 0, "(f32[1,3,1]{1 2 3}, s64[3]{0 1 2}, s64[2,2]{0 0 1 0}; hidden=1) -> (f32[2,2,1]{1 2 3 0})", 0},
     {"none", 0, "(f32[1,0,2]{}, s64[0]{}, s64[2,0]{}) -> (f32[2,0,2]{})", 0},
     {"of nothing", 0, "(f32[1,1,0]{}, s64[1]{1}, s64[1,2]{0 1}) -> (f32[1,2,0]{})", 0},
     {NULL, 0, NULL, 0}};

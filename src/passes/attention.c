@@ -4,10 +4,10 @@
 #include <math.h>
 #include <string.h>
 
+#include "passes/join.h"
 #include "passes/mask.h"
 #include "passes/match.h"
 #include "passes/pass.h"
-#include "tensor/convert.h"
 
 typedef struct heads { /* a value [batch, sequence, heads · size] that was split into heads */
     value *base;
@@ -87,84 +87,6 @@ static node *find_second_product(node *softmax, bool *nan_to_zero) {
     return n && node_is(n, "", "MatMul") && n->in[0] == v ? n : NULL;
 }
 
-/* The Linear behind a base, if it does nothing but x · W + b for us alone. */
-static node *plain_linear(const value *v) {
-    node *n = v->producer;
-    if (!n || !node_is(n, "hasten", "Linear") || v->is_output) return NULL;
-    if ((n->n_in > 3 && n->in[3]) || *node_string(n, "activation", "") || node_float(n, "alpha", 1) != 1) return NULL;
-    return n;
-}
-
-/* Three matrices of one layout side by side along their output columns. */
-static hst_tensor *join_weights(node *const *l, bool transposed, const hst_allocator *a) {
-    const hst_tensor *w[3];
-    int64_t rows = 0, columns = 0;
-    for (int i = 0; i < 3; i++) {
-        w[i] = l[i]->in[1]->constant;
-        if (!w[i] || w[i]->dtype != w[0]->dtype || (node_int(l[i], "transB", 0) != 0) != transposed) return NULL;
-        columns += w[i]->dim[transposed ? 0 : 1];
-        rows = w[i]->dim[transposed ? 1 : 0];
-        if (rows != w[0]->dim[transposed ? 1 : 0]) return NULL;
-    }
-    int64_t dims[2] = {transposed ? columns : rows, transposed ? rows : columns};
-    hst_tensor *t;
-    if (tensor_new(w[0]->dtype, 2, dims, a, &t, NULL) != HST_STATUS_OK) return NULL;
-    size_t element = (size_t)dtype_bits(t->dtype) / 8;
-    char *to = t->data;
-    for (int64_t r = 0; r < (transposed ? 1 : rows); r++)
-        for (int i = 0; i < 3; i++) {
-            size_t part = transposed ? w[i]->bytes : (size_t)w[i]->dim[1] * element;
-            memcpy(to, (const char *)w[i]->data + (size_t)r * part, part);
-            to += part;
-        }
-    return t;
-}
-
-/* The three biases side by side, zeros for a missing one; NULL also where none has one. */
-static hst_tensor *join_biases(node *const *l, const hst_allocator *a) {
-    hst_tensor *t;
-    int64_t widths[3], count = 0;
-    bool any = false;
-    for (int i = 0; i < 3; i++) {
-        widths[i] = l[i]->out[0]->type.dim[l[i]->out[0]->type.rank - 1];
-        count += widths[i];
-        any |= l[i]->n_in > 2 && l[i]->in[2];
-    }
-    if (!any || tensor_new(HST_DTYPE_F32, 1, &count, a, &t, NULL) != HST_STATUS_OK) return NULL;
-    int64_t at = 0;
-    for (int i = 0; i < 3; i++) {
-        const hst_tensor *b = l[i]->n_in > 2 && l[i]->in[2] ? l[i]->in[2]->constant : NULL;
-        if (b) convert_to_f32(b->dtype, b->data, 0, (float *)t->data + at, widths[i]);
-        at += widths[i];
-    }
-    return t;
-}
-
-/* q, k and v side by side: one product, or a Concat of what there is. */
-static value *packed_input(patch *p, const heads *h, const type *t) {
-    node *l[3];
-    bool joined = true;
-    const hst_allocator *a = arena_allocator(h[0].base->graph->model->arena);
-    value *out = patch_value(p, t);
-    for (int i = 0; i < 3; i++) {
-        l[i] = plain_linear(h[i].base);
-        joined = joined && l[i] && l[i]->in[0] == l[0]->in[0];
-    }
-    if (joined) {
-        bool transposed = node_int(l[0], "transB", 0) != 0;
-        hst_tensor *weight = join_weights(l, transposed, a);
-        if (weight) {
-            hst_tensor *bias = join_biases(l, a);
-            value *in[3] = {l[0]->in[0], patch_constant(p, "", weight), bias ? patch_constant(p, "", bias) : NULL};
-            node *n = patch_node(p, "hasten", "Linear", 1, in, bias ? 3 : 2, &out, 1);
-            return n && node_set_int(n, "transB", transposed) ? out : NULL;
-        }
-    }
-    value *in[3] = {h[0].base, h[1].base, h[2].base};
-    node *n = patch_node(p, "", "Concat", 13, in, 3, &out, 1);
-    return n && node_set_int(n, "axis", -1) ? out : NULL;
-}
-
 typedef struct match {
     heads h[3]; /* q, k, v */
     score_mask mask;
@@ -205,7 +127,9 @@ static hst_status rewrite(graph *g, const match *m, hst_error *err) {
     joined.dim[2] = 3 * width;
     patch *p = patch_new(g, m->last);
     if (!p) return patch_fail(p, err);
-    value *in[3] = {packed_input(p, m->h, &joined), m->mask.key_mask, m->mask.bias}, *out = patch_value(p, &packed);
+    value *const parts[3] = {m->h[0].base, m->h[1].base, m->h[2].base};
+    value *in[3] = {join_products(p, parts, NULL, &joined), m->mask.key_mask, m->mask.bias},
+          *out = patch_value(p, &packed);
     node *n = patch_node(p, "hasten", "PackedAttention", 1, in, m->mask.bias ? 3 : m->mask.key_mask ? 2 : 1, &out, 1);
     /* Back to [batch, sequence, heads, size], which the Reshape that follows undoes. */
     const int64_t dims[4] = {0, 0, m->h[0].heads, m->h[0].size}, four = 4;

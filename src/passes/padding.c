@@ -7,25 +7,10 @@
 #include "passes/match.h"
 #include "passes/probe.h"
 
-#define PROBE_BATCH  2
-#define PROBE_LENGTH 5
-#define PROBE_MOST   (1 << 20) /* elements of a hidden state */
-#define PATTERNS     4
-#define DEPTH        4 /* nodes between a value and what makes it zero */
+#define HIDDEN 1000 /* about what stands in hidden rows */
+#define DEPTH  4    /* nodes between a value and what makes it zero */
 
-static bool shows(int pattern, int64_t b, int64_t k, int64_t length) {
-    switch (pattern) {
-    case 0:
-        return k + b + 1 < length; /* padding on the right */
-    case 1:
-        return k > b; /* on the left */
-    default:
-        return (b + k + pattern) % 2 == 0;
-    }
-}
-
-/* Does v depend on the mask, and on nothing else that is fed? */
-static bool is_of_mask(const value *v, const value *mask) {
+bool padding_is_of_mask(const value *v, const value *mask) {
     value *inputs[1];
     if (v->constant && !v->is_input) return false;
     const int n = probe_inputs(v, mask, inputs, 1);
@@ -44,51 +29,19 @@ static bool is_of_mask(const value *v, const value *mask) {
     return false;
 }
 
-static hst_tensor *make_mask(const value *mask, const int64_t *dims, int pattern) {
-    hst_tensor *t;
-    if (tensor_new(mask->type.dtype, 2, dims, NULL, &t, NULL) != HST_STATUS_OK) return NULL;
-    for (int64_t i = 0; i < dims[0] * dims[1]; i++)
-        tensor_set_f64(t, i, shows(pattern, i / dims[1], i % dims[1], dims[1]) ? 1 : 0);
-    return t;
-}
-
-/* A hidden state like v; its hidden rows hold `sign` times large numbers, or zeros for sign 0. */
-static hst_tensor *make_state(const value *v, const int64_t *dims, int pattern, int sign) {
-    int64_t shape[HST_RANK_MAX], width = 1;
-    hst_tensor *t;
-    memcpy(shape, dims, 2 * sizeof *dims);
-    for (int i = 2; i < v->type.rank; i++) {
-        shape[i] = v->type.dim[i];
-        if (dim_is_symbol(shape[i]) || shape[i] > PROBE_MOST) return NULL;
-        width *= shape[i];
-        if (dims[0] * dims[1] * width > PROBE_MOST) return NULL;
-    }
-    if (tensor_new(v->type.dtype, v->type.rank, shape, NULL, &t, NULL) != HST_STATUS_OK) return NULL;
-    for (int64_t i = 0; i < tensor_count(t); i++) {
-        const int64_t row = i / width;
-        const double x = (double)((i * 37 + 11) % 64 - 30) / 8;
-        tensor_set_f64(t, i, shows(pattern, row / dims[1], row % dims[1], dims[1]) ? x : sign * (1000 + x));
-    }
-    return t;
-}
-
 /* Output 0 of n under one pattern; inputs with rows of their own stand for themselves. */
 static hst_tensor *run_node(const node *n, const value *mask, int64_t *dims, int pattern, int sign) {
     probe p = {0};
     hst_tensor *made[PROBE_LEAVES] = {NULL}, *out = NULL;
     int n_made = 0;
-    bool ok = true;
-    for (int i = 0; i < 2; i++) {
-        dims[i] = dim_is_symbol(mask->type.dim[i]) ? (i ? PROBE_LENGTH : PROBE_BATCH) : mask->type.dim[i];
-        ok = ok && dims[i] > 0 && dims[i] <= 4096 && probe_assign(&p, mask->type.dim[i], dims[i]);
-    }
-    ok = ok && (made[n_made++] = make_mask(mask, dims, pattern)) && probe_leaf(&p, mask, made[0]);
+    bool ok = probe_rows(&p, mask, dims) && (made[n_made++] = probe_mask(mask, dims, pattern)) &&
+              probe_leaf(&p, mask, made[0]);
     for (int i = 0; i < n->n_in && ok; i++) {
         const value *v = n->in[i];
-        if (!v || v->constant || v->content || is_of_mask(v, mask)) continue;
+        if (!v || v->constant || v->content || padding_is_of_mask(v, mask)) continue;
         ok = n_made < PROBE_LEAVES && v->type.rank >= 2 && dtype_is_float(v->type.dtype) &&
              probe_assign(&p, v->type.dim[0], dims[0]) && probe_assign(&p, v->type.dim[1], dims[1]) &&
-             (made[n_made++] = make_state(v, dims, pattern, padding_is_zero(v, mask) ? 0 : sign)) &&
+             (made[n_made++] = probe_state(v, dims, pattern, padding_is_zero(v, mask) ? 0 : sign * HIDDEN)) &&
              probe_leaf(&p, v, made[n_made - 1]);
     }
     if (ok) out = probe_run(&p, n->out[0]);
@@ -98,7 +51,7 @@ static hst_tensor *run_node(const node *n, const value *mask, int64_t *dims, int
 
 static bool reads_mask(const node *n, const value *mask) {
     for (int i = 0; i < n->n_in; i++)
-        if (n->in[i] && is_of_mask(n->in[i], mask)) return true;
+        if (n->in[i] && padding_is_of_mask(n->in[i], mask)) return true;
     return false;
 }
 
@@ -107,7 +60,7 @@ static bool zero_in_hidden(const hst_tensor *t, const int64_t *dims, int pattern
     const int64_t width = tensor_count(t) / (dims[0] * dims[1]);
     for (int64_t i = 0; i < tensor_count(t); i++) {
         const int64_t row = i / width;
-        if (!shows(pattern, row / dims[1], row % dims[1], dims[1]) && tensor_get_f64(t, i) != 0) return false;
+        if (!probe_shows(pattern, row / dims[1], row % dims[1], dims[1]) && tensor_get_f64(t, i) != 0) return false;
     }
     return true;
 }
@@ -117,7 +70,7 @@ bool padding_is_zero(const value *v, const value *mask) {
     for (int i = 0; n && i < DEPTH && (node_is(n, "", "Cast") || node_is(n, "", "Identity")); i++)
         n = n->in[0] ? n->in[0]->producer : NULL;
     if (!n || n->n_out < 1 || !n->out[0] || !dtype_is_float(v->type.dtype) || !reads_mask(n, mask)) return false;
-    for (int pattern = 0; pattern < PATTERNS; pattern++)
+    for (int pattern = 0; pattern < PROBE_PATTERNS; pattern++)
         for (int sign = -1; sign <= 1; sign += 2) {
             int64_t dims[2];
             hst_tensor *t = run_node(n, mask, dims, pattern, sign);
@@ -132,7 +85,7 @@ bool padding_absorbs(const node *n, const value *mask) {
     if (n->n_out < 1 || !n->out[0] || !reads_mask(n, mask)) return false;
     for (int i = 1; i < n->n_out; i++)
         if (n->out[i]) return false;
-    for (int pattern = 0; pattern < PATTERNS; pattern++) {
+    for (int pattern = 0; pattern < PROBE_PATTERNS; pattern++) {
         int64_t dims[2];
         hst_tensor *a = run_node(n, mask, dims, pattern, -1), *b = run_node(n, mask, dims, pattern, 1);
         const bool same = a && b && a->bytes == b->bytes && (!a->bytes || memcmp(a->data, b->data, a->bytes) == 0);

@@ -5,6 +5,8 @@
 
 #include "graph/graph.h"
 
+/* Does v depend on the mask, and on nothing else that is fed? */
+bool padding_is_of_mask(const value *v, const value *mask);
 /* Is v [batch, sequence, …] zero in the rows that the mask [batch, sequence] hides, whatever the hidden state is there?
  */
 bool padding_is_zero(const value *v, const value *mask);

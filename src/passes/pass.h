@@ -20,6 +20,8 @@ typedef struct pass {
     hst_status (*node)(graph *g, node *anchor, bool *changed, hst_error *err);
     hst_status (*graph)(graph *g, bool *changed, hst_error *err);
     const char *anchor; /* op_type of the anchors, "" for any */
+    /* May be NULL. Asked of the main graph where the pass did nothing there: the reason, for the report. */
+    void (*why_not)(graph *g, char *to, size_t size);
 } pass;
 
 #define HST_PASS(id) extern const pass pass_##id; const pass pass_##id

@@ -5,8 +5,11 @@
 
 #include "ops/interp.h"
 
-#define PROBE_NODES 96 /* of a part that is run */
-#define PROBE_BYTES ((size_t)8 << 20)
+#define PROBE_NODES  192 /* of a part that is run */
+#define PROBE_BYTES  ((size_t)8 << 20)
+#define PROBE_BATCH  2
+#define PROBE_LENGTH 5
+#define PROBE_MOST   (1 << 20) /* elements of rows */
 
 bool probe_assign(probe *p, dim d, int64_t number) {
     if (!dim_is_symbol(d)) return d == number;
@@ -144,4 +147,58 @@ int probe_inputs(const value *v, const value *stop, value **inputs, int most) {
         }
     }
     return found;
+}
+
+/* ---- rows ---- */
+
+bool probe_rows(probe *p, const value *mask, int64_t *dims) {
+    for (int i = 0; i < 2; i++) {
+        dims[i] = dim_is_symbol(mask->type.dim[i]) ? (i ? PROBE_LENGTH : PROBE_BATCH) : mask->type.dim[i];
+        if (dims[i] < 1 || dims[i] > 4096 || !probe_assign(p, mask->type.dim[i], dims[i])) return false;
+    }
+    return true;
+}
+
+bool probe_shows(int pattern, int64_t b, int64_t k, int64_t length) {
+    switch (pattern) {
+    case 0:
+        return k + b + 1 < length; /* padding on the right */
+    case 1:
+        return k > b; /* on the left */
+    default:
+        return (b + k + pattern) % 2 == 0;
+    }
+}
+
+hst_tensor *probe_mask(const value *mask, const int64_t *dims, int pattern) {
+    hst_tensor *t;
+    if (tensor_new(mask->type.dtype, 2, dims, NULL, &t, NULL) != HST_STATUS_OK) return NULL;
+    for (int64_t i = 0; i < dims[0] * dims[1]; i++)
+        tensor_set_f64(t, i, probe_shows(pattern, i / dims[1], i % dims[1], dims[1]) ? 1 : 0);
+    return t;
+}
+
+hst_tensor *probe_state(const value *v, const int64_t *dims, int pattern, double hidden) {
+    int64_t shape[HST_RANK_MAX], width = 1;
+    hst_tensor *t;
+    const bool integer = dtype_is_integer(v->type.dtype);
+    memcpy(shape, dims, 2 * sizeof *dims);
+    for (int i = 2; i < v->type.rank; i++) {
+        shape[i] = v->type.dim[i];
+        if (dim_is_symbol(shape[i]) || shape[i] > PROBE_MOST) return NULL;
+        width *= shape[i];
+        if (dims[0] * dims[1] * width > PROBE_MOST) return NULL;
+    }
+    if (tensor_new(v->type.dtype, v->type.rank, shape, NULL, &t, NULL) != HST_STATUS_OK) return NULL;
+    for (int64_t i = 0; i < tensor_count(t); i++) {
+        const int64_t row = i / width, n = (i * 37 + 11) % 64;
+        double x = integer ? (double)n : (double)(n - 30) / 8;
+        if (!probe_shows(pattern, row / dims[1], row % dims[1], dims[1]))
+            x = integer      ? (double)((n + (hidden < 0 ? 21 : 42)) % 127)
+                : hidden < 0 ? hidden - x
+                : hidden > 0 ? hidden + x
+                             : 0;
+        tensor_set_f64(t, i, x);
+    }
+    return t;
 }

@@ -6,7 +6,7 @@
 #include "graph/graph.h"
 
 #define PROBE_SYMBOLS 8
-#define PROBE_LEAVES 4
+#define PROBE_LEAVES  8
 
 typedef struct probe {
     /* What symbols stand for, and the tensors of some values (borrowed). */
@@ -28,5 +28,19 @@ hst_tensor *probe_run(const probe *p, const value *v);
 /* The graph inputs that v depends on by value (not by shape), up to `most`; the count, or -1 where v depends on more, or on
  * too many nodes. `stop` (may be NULL) is not looked behind. */
 int probe_inputs(const value *v, const value *stop, value **inputs, int most);
+
+/* ---- rows [batch, sequence, …] that a mask [batch, sequence] shows or hides ---- */
+
+#define PROBE_PATTERNS 4 /* of masks: padding on the right, on the left, holes */
+
+/* Numbers for the two axes of the mask, PROBE_BATCH and PROBE_LENGTH where they are symbols; false: no numbers for
+ * them. */
+bool probe_rows(probe *p, const value *mask, int64_t *dims);
+bool probe_shows(int pattern, int64_t b, int64_t k, int64_t length);
+/* The mask of a pattern. NULL: no memory. Ownership: tensor_free. */
+hst_tensor *probe_mask(const value *mask, const int64_t *dims, int pattern);
+/* Rows like v's: the same whatever `hidden` is where the pattern shows them, numbers of about that size elsewhere.
+ * NULL: its other axes are not known, or too long. Ownership: tensor_free. */
+hst_tensor *probe_state(const value *v, const int64_t *dims, int pattern, double hidden);
 
 #endif

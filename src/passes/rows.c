@@ -17,7 +17,9 @@ typedef enum kind {
     JOIN,      /* Concat */
     PICK,      /* Gather */
     CUT,       /* Slice */
-    SCALED     /* QuantizeLinear, DequantizeLinear */
+    SCALED,    /* QuantizeLinear, DequantizeLinear */
+    INTEGERS,  /* as FIRST, quantised with one scale */
+    SUM        /* QLinearAdd, QLinearMul: inputs 0 and 3 broadcast */
 } kind;
 
 static const struct {
@@ -91,6 +93,15 @@ static const struct {
     {"", "Slice", CUT},
     {"", "DequantizeLinear", SCALED},
     {"", "QuantizeLinear", SCALED},
+    {"com.microsoft", "DequantizeLinear", SCALED},
+    {"com.microsoft", "QuantizeLinear", SCALED},
+    {"", "QLinearMatMul", INTEGERS},
+    {"", "MatMulInteger", INTEGERS},
+    {"com.microsoft", "MatMulIntegerToFloat", INTEGERS},
+    {"com.microsoft", "QLinearAdd", SUM},
+    {"com.microsoft", "QLinearMul", SUM},
+    {"com.microsoft", "QLinearLeakyRelu", FIRST},
+    {"com.microsoft", "QLinearSigmoid", FIRST},
 };
 
 static kind kind_of(const node *n) {
@@ -177,6 +188,31 @@ static bool one_scale(const node *n, int rank) {
     return node_int(n, "block_size", 0) == 0;
 }
 
+static bool is_one(const node *n, int i) {
+    const type *t = i < n->n_in && n->in[i] ? &n->in[i]->type : NULL;
+    return !t || t->rank == 0 || (t->rank == 1 && t->dim[0] == 1);
+}
+
+/* Weights of two axes at most on the right; one scale and one zero point on the left. */
+static bool integer_product(const node *n) {
+    const bool linear = strcmp(n->op_type, "QLinearMatMul") == 0;
+    const int weights = linear ? 3 : 1;
+    if (n->n_in <= weights || !n->in[weights] || n->in[weights]->type.rank < 1 || n->in[weights]->type.rank > 2)
+        return false;
+    return linear ? is_one(n, 1) && is_one(n, 2) : is_one(n, 2) && (n->n_in < 5 || is_one(n, 4));
+}
+
+/* Inputs 0 and 3 as they broadcast, scales and zero points as they are. */
+static bool sum_roles(const node *n, int rank, rows_role *role) {
+    for (int i = 0; i < n->n_in; i++) {
+        const bool term = i == 0 || i == 3;
+        const int r = !term ? ROWS_WHOLE : n->in[i] ? broadcast_role(&n->in[i]->type, rank) : -1;
+        if (r < 0 || (!term && !is_one(n, i))) return false;
+        role[i] = (rows_role)r;
+    }
+    return true;
+}
+
 static bool outputs_have_rows(const node *n, dim batch, dim sequence) {
     bool any = false;
     for (int i = 0; i < n->n_out; i++) {
@@ -222,6 +258,10 @@ bool rows_node(const node *n, dim batch, dim sequence, rows_role *role) {
         return n->n_in == 2 && n->in[1] && pick_roles(n, role);
     case CUT:
         return rank >= 3 && cuts_behind_rows(n, rank) && first_rows(n, role);
+    case INTEGERS:
+        return rank >= 3 && integer_product(n) && first_rows(n, role);
+    case SUM:
+        return sum_roles(n, out, role);
     case SCALED:
         return rank >= 2 && one_scale(n, rank) && first_rows(n, role);
     default:

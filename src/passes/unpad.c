@@ -1,18 +1,22 @@
 /* No padding: the rows [batch, sequence, …] around attentions that share a key mask become [1, rows, …] without those
  * that the mask hides (hasten.PackPlan says which), from the embeddings to where they are read: by a graph output, by a
- * head of first tokens, by a pooling that the mask hides them from.
+ * head of first tokens, by a pooling that the mask hides them from; by an attention of another form, which reads and
+ * writes them whole (passes/mixing.h).
  *
  * The region: the attentions; every node that works row by row on what comes from them (down); every such node that
  * leads to them (up). Nothing of it may show padding rows but a graph output: those are computed, or zeros, as the
  * session says. Each node of the region is made again on packed rows, in the order of the graph; then readers outside
  * turn to those, and the old nodes die. Exact: no row depends on another one but by attention, which reads seen rows.
  */
+#include <stdio.h>
 #include <string.h>
 
 #include "passes/match.h"
+#include "passes/mixing.h"
 #include "passes/padding.h"
 #include "passes/pass.h"
 #include "passes/rows.h"
+#include "passes/unpack.h"
 
 enum { UP = 1, DOWN = 2 };
 
@@ -21,29 +25,34 @@ typedef enum reading {               /* how a node outside reads a value of the 
                        READ_FIRST,   /* Gather of the first rows */
                        READ_SHAPE,   /* Shape */
                        READ_SUM,     /* ReduceSum over the sequence of what is zero in padding rows */
+                       READ_PART,    /* by an attention of another form */
                        READ_UNPADDED /* whatever stands in padding rows */
 } reading;
 
 typedef struct region {
-    graph *g;
-    value *mask;
+    packing at;                /* graph, mask, plan */
     dim batch, sequence, rows; /* lengths; rows: the packed ones */
     bool first;                /* first rows are read */
     unsigned char *part;       /* by node id: UP, DOWN, 0 */
     value **twin;              /* by value id: the same on packed rows */
     reading **how;             /* by value id: of each use of what the region computes */
+    mixing mixing;             /* attentions of another form */
+    const node *blocked;       /* who reads padding rows; NULL: nobody */
     arena *arena;
     int *order;            /* by node id: place in the graph */
     int n_nodes, n_values; /* of the graph as it was */
-    value *plan[2];        /* rows, offsets */
 } region;
 
 static unsigned part_of(const region *r, const node *n) {
     return n && n->id < r->n_nodes ? r->part[n->id] : 0;
 }
 
+static bool is_inside(const region *r, const node *n) {
+    return n && n->id < r->n_nodes && r->mixing.inside[n->id];
+}
+
 static bool is_down(const region *r, const value *v) {
-    return v && (part_of(r, v->producer) & DOWN) != 0;
+    return v && ((part_of(r, v->producer) & DOWN) != 0 || is_inside(r, v->producer));
 }
 
 /* ---- finding the region ---- */
@@ -60,28 +69,29 @@ static bool is_attention(const node *n) {
 
 static bool in_region(const region *r, const node *n) {
     if (n->n_in > 2 && is_down(r, n->in[2])) return false; /* a bias that comes from hidden states */
-    return is_attention(n) && n->in[1] == r->mask && n->in[0]->type.dim[0] == r->batch &&
+    return is_attention(n) && n->in[1] == r->at.mask && n->in[0]->type.dim[0] == r->batch &&
            n->in[0]->type.dim[1] == r->sequence;
 }
 
 /* Row by row, after the mask is known, and nothing that comes from an attention taken as a whole. */
 static bool fits(const region *r, const node *n, rows_role *role) {
-    if (r->mask->producer && r->order[n->id] < r->order[r->mask->producer->id]) return false;
+    if (r->at.mask->producer && r->order[n->id] < r->order[r->at.mask->producer->id]) return false;
     if (!rows_node(n, r->batch, r->sequence, role)) return false;
     for (int i = 0; i < n->n_in; i++)
-        if (n->in[i] && (n->in[i]->graph != r->g || (role[i] == ROWS_WHOLE && is_down(r, n->in[i])))) return false;
+        if (n->in[i] && (n->in[i]->graph != r->at.g || (role[i] == ROWS_WHOLE && is_down(r, n->in[i])))) return false;
     return true;
 }
 
 /* Gives padding rows a value of their own, other than zero: what stood there no longer matters. */
 static bool fixes_padding(const region *r, const node *n) {
-    return padding_absorbs(n, r->mask) && !padding_is_zero(n->out[0], r->mask);
+    return padding_absorbs(n, r->at.mask) && !padding_is_zero(n->out[0], r->at.mask);
 }
 
 static void mark_down(const region *r) {
     rows_role role[ROWS_INPUTS];
-    for (const node *n = r->g->first; n; n = n->next) {
+    for (const node *n = r->at.g->first; n; n = n->next) {
         bool down = in_region(r, n), reached = false;
+        if (is_inside(r, n)) continue;
         for (int i = 0; i < n->n_in && !down; i++) reached |= is_down(r, n->in[i]);
         if (down || (reached && fits(r, n, role) && !fixes_padding(r, n))) r->part[n->id] = DOWN;
     }
@@ -89,6 +99,7 @@ static void mark_down(const region *r) {
 
 static bool reads_as_rows(const region *r, const use *u) {
     rows_role role[ROWS_INPUTS];
+    if (is_inside(r, u->node)) return mixing_is_rows(u->node->in[u->index], r->batch, r->sequence);
     if (!part_of(r, u->node)) return false;
     if (in_region(r, u->node)) return u->index == 0;
     return rows_node(u->node, r->batch, r->sequence, role) && role[u->index] != ROWS_WHOLE;
@@ -97,7 +108,7 @@ static bool reads_as_rows(const region *r, const use *u) {
 /* Where v is a mask made as wide as what it is multiplied with, the narrow one does for nodes that broadcast. */
 static value *narrow(const region *r, value *v) {
     const node *n = v->producer;
-    if (!n || !node_is(n, "", "Expand") || v->is_output || !n->in[0] || n->in[0]->graph != r->g) return v;
+    if (!n || !node_is(n, "", "Expand") || v->is_output || !n->in[0] || n->in[0]->graph != r->at.g) return v;
     const type *t = &n->in[0]->type;
     return t->rank == v->type.rank && t->rank >= 3 && t->dim[0] == r->batch && t->dim[1] == r->sequence ? n->in[0] : v;
 }
@@ -109,9 +120,9 @@ static bool is_wide(const region *r, const node *n) {
 
 static void mark_up(const region *r) {
     rows_role role[ROWS_INPUTS];
-    for (const node *n = r->g->last; n; n = n->previous) {
+    for (const node *n = r->at.g->last; n; n = n->previous) {
         bool wanted = false;
-        if (part_of(r, n)) continue;
+        if (part_of(r, n) || is_inside(r, n)) continue;
         for (int i = 0; i < n->n_out; i++) {
             const value *v = n->out[i];
             if (v && v->type.rank < 3) continue; /* ids and the like: packed where they are read */
@@ -126,14 +137,15 @@ static void mark_up(const region *r) {
 static reading reading_of(const region *r, const value *v, const use *u) {
     const node *n = u->node;
     int64_t axes[2];
-    if (n->graph != r->g) return READ_NOT;
+    if (n->graph != r->at.g) return READ_NOT;
+    if (is_inside(r, n)) return mixing_is_rows(v, r->batch, r->sequence) ? READ_PART : READ_NOT;
     if (rows_is_first(n)) return READ_FIRST;
     if (node_is(n, "", "Shape")) {
         for (int i = 2; i < v->type.rank; i++)
             if (dim_is_symbol(v->type.dim[i])) return READ_NOT;
         return READ_SHAPE;
     }
-    if (!padding_is_zero(v, r->mask)) return padding_absorbs(n, r->mask) ? READ_UNPADDED : READ_NOT;
+    if (!padding_is_zero(v, r->at.mask)) return padding_absorbs(n, r->at.mask) ? READ_UNPADDED : READ_NOT;
     if (node_is(n, "", "ReduceSum") && v->type.rank == 3 && v->type.dim[2] > 1 && v->type.dtype == HST_DTYPE_F32 &&
         match_axes(n, axes, 2) == 1 && (axes[0] == 1 || axes[0] == -2))
         return READ_SUM;
@@ -147,24 +159,50 @@ static bool is_query_result(const value *v) {
 
 /* What leads to the attentions may go on without them: whoever else needs the old values keeps them. */
 static bool may_stay(const region *r, const value *v, reading how) {
-    return !is_down(r, v) && how != READ_FIRST && how != READ_SHAPE;
+    bool shown = v->is_output;
+    if (is_down(r, v) || how == READ_FIRST || how == READ_SHAPE) return false;
+    for (int k = 0; k < v->n_uses; k++) shown |= !part_of(r, v->uses[k].node) && r->how[v->id][k] == READ_NOT;
+    return how != READ_PART || shown;
 }
 
-static hst_status ask_readers(region *r, bool *allow, hst_error *err) {
-    for (const node *n = r->g->first; n; n = n->next) {
+/* Who reads what is inside an attention, or what it computes otherwise than as rows. */
+static void ask_readers_inside(region *r, const node *n) {
+    for (int i = 0; i < n->n_out; i++) {
+        const value *v = n->out[i];
+        if (v && v->is_output) r->blocked = n;
+        for (int k = 0; v && k < v->n_uses; k++) {
+            const node *user = v->uses[k].node;
+            if (is_inside(r, user) || node_is(user, "", "Shape") ||
+                (user->graph == r->at.g && reads_as_rows(r, &v->uses[k])))
+                continue;
+            r->blocked = user;
+        }
+    }
+}
+
+static void ask_readers_of(region *r, const value *v) {
+    for (int k = 0; k < v->n_uses; k++) {
+        if (part_of(r, v->uses[k].node)) continue;
+        const reading how = r->how[v->id][k] = reading_of(r, v, &v->uses[k]);
+        if (how == READ_FIRST) r->first = true;
+        if (how == READ_PART && v->is_output) r->blocked = v->uses[k].node; /* zeros and hidden rows at once */
+    }
+    for (int k = 0; k < v->n_uses && !r->blocked; k++)
+        if (!part_of(r, v->uses[k].node) && r->how[v->id][k] == READ_NOT && !may_stay(r, v, READ_NOT))
+            r->blocked = v->uses[k].node;
+}
+
+static hst_status ask_readers(region *r, hst_error *err) {
+    for (const node *n = r->at.g->first; n && !r->blocked; n = n->next) {
+        if (is_inside(r, n)) ask_readers_inside(r, n);
         if (!part_of(r, n)) continue;
         if (is_attention(n) && node_int(n, "queries", 0)) r->first = true;
-        for (int i = 0; i < n->n_out; i++) {
+        for (int i = 0; i < n->n_out && !r->blocked; i++) {
             const value *v = n->out[i];
             if (!v || is_query_result(v)) continue;
             if (!(r->how[v->id] = ARENA_ARRAY(r->arena, reading, v->n_uses + 1)))
                 return error_no_memory(err, 0, "a rewrite of the graph");
-            for (int k = 0; k < v->n_uses; k++) {
-                if (part_of(r, v->uses[k].node)) continue;
-                const reading how = r->how[v->id][k] = reading_of(r, v, &v->uses[k]);
-                if (how == READ_NOT && !may_stay(r, v, how)) *allow = false;
-                if (how == READ_FIRST) r->first = true;
-            }
+            ask_readers_of(r, v);
         }
     }
     return HST_STATUS_OK;
@@ -185,7 +223,7 @@ static type packed_type(const region *r, const type *t, rows_role role) {
 
 static value *make_pack(const region *r, patch *p, value *v, rows_role role) {
     const type t = packed_type(r, &v->type, role);
-    value *const in[3] = {v, r->plan[0], r->mask};
+    value *const in[3] = {v, r->at.plan[0], r->at.mask};
     value *out = patch_value(p, &t);
     node *n = patch_node(p, "hasten", "PackRows", 1, in, 3, &out, 1);
     return n && node_set_int(n, "axis", role == ROWS_AXIS_1) ? out : NULL;
@@ -223,13 +261,13 @@ static bool may_be_narrow(const node *n, int i) {
 }
 
 static hst_status make_plan(region *r, node *at, hst_error *err) {
-    patch *p = patch_new(r->g, at);
+    patch *p = patch_new(r->at.g, at);
     if (!p) return patch_fail(p, err);
-    r->rows = dim_symbol(r->g->model, "");
+    r->rows = dim_symbol(r->at.g->model, "");
     const type rows = type_make(HST_DTYPE_S64, 1, &r->rows);
-    r->plan[0] = patch_value(p, &rows);
-    r->plan[1] = patch_value(p, NULL);
-    node *n = patch_node(p, "hasten", "PackPlan", 1, &r->mask, 1, r->plan, 2);
+    r->at.plan[0] = patch_value(p, &rows);
+    r->at.plan[1] = patch_value(p, NULL);
+    node *n = patch_node(p, "hasten", "PackPlan", 1, &r->at.mask, 1, r->at.plan, 2);
     if (!n || (r->first && !node_set_int(n, "first", 1))) return patch_fail(p, err);
     return patch_apply(p, err);
 }
@@ -242,7 +280,7 @@ static hst_status make_twin(const region *r, node *n, hst_error *err) {
     int n_in = n->n_in;
     if (n->n_out > ROWS_INPUTS) return HST_STATUS_OK;
     if (!attention) rows_node(n, r->batch, r->sequence, role);
-    patch *p = patch_new(r->g, n);
+    patch *p = patch_new(r->at.g, n);
     if (!p) return patch_fail(p, err);
     for (int i = 0; i < n->n_in; i++) {
         in[i] = n->in[i];
@@ -250,8 +288,8 @@ static hst_status make_twin(const region *r, node *n, hst_error *err) {
             return patch_fail(p, err);
     }
     if (attention) {
-        in[3] = r->plan[0];
-        in[4] = r->plan[1];
+        in[3] = r->at.plan[0];
+        in[4] = r->at.plan[1];
         n_in = n_in < 5 ? 5 : n_in;
     }
     for (int i = 0; i < n->n_out; i++) {
@@ -267,96 +305,31 @@ static hst_status make_twin(const region *r, node *n, hst_error *err) {
 
 /* ---- turning readers to it ---- */
 
-static hst_status read_first(const region *r, node *n, const value *v, hst_error *err) {
-    patch *p = patch_new(r->g, n);
-    if (!p) return patch_fail(p, err);
-    value *const in[2] = {r->twin[v->id], r->plan[1]};
-    value *out = patch_value(p, &n->out[0]->type);
-    patch_node(p, "hasten", "FirstRows", 1, in, 2, &out, 1);
-    patch_replace(p, n->out[0], out);
-    return patch_apply(p, err);
-}
-
-static hst_status read_sum(const region *r, node *n, const value *v, hst_error *err) {
-    patch *p = patch_new(r->g, n);
-    if (!p) return patch_fail(p, err);
-    value *const in[2] = {r->twin[v->id], r->plan[1]};
-    value *out = patch_value(p, &n->out[0]->type);
-    node *sum = patch_node(p, "hasten", "SumRows", 1, in, 2, &out, 1);
-    if (!sum || !node_set_int(sum, "keepdims", node_int(n, "keepdims", 1))) return patch_fail(p, err);
-    patch_replace(p, n->out[0], out);
-    return patch_apply(p, err);
-}
-
-/* Shape of v, from the mask's and what is known. */
-static hst_status read_shape(const region *r, node *n, const value *v, hst_error *err) {
-    const int64_t tail = v->type.rank - 2;
-    hst_tensor *t;
-    HST_TRY(tensor_new(HST_DTYPE_S64, 1, &tail, arena_allocator(r->g->model->arena), &t, err));
-    for (int64_t i = 0; i < tail; i++) tensor_set_s64(t, i, v->type.dim[i + 2]);
-    patch *p = patch_new(r->g, n);
-    if (!p) {
-        tensor_free(t);
-        return patch_fail(p, err);
-    }
-    value *shape[2] = {patch_value(p, NULL), patch_constant(p, "", t)}, *whole = patch_value(p, NULL);
-    patch_node(p, "", "Shape", n->opset, &r->mask, 1, &shape[0], 1);
-    node *join = patch_node(p, "", "Concat", n->opset, shape, 2, &whole, 1);
-    if (!join || !node_set_int(join, "axis", 0)) return patch_fail(p, err);
-    value *out = whole;
-    if (n->n_attributes) { /* start, end: a part of it */
-        const int64_t one = 1, rank = v->type.rank;
-        int64_t ends[2] = {node_int(n, "start", 0), node_int(n, "end", rank)};
-        value *in[3] = {whole};
-        for (int i = 0; i < 2; i++) {
-            if (tensor_new(HST_DTYPE_S64, 1, &one, arena_allocator(r->g->model->arena), &t, err) != HST_STATUS_OK)
-                return patch_fail(p, err);
-            tensor_set_s64(t, 0, ends[i]);
-            in[i + 1] = patch_constant(p, "", t);
-        }
-        out = patch_value(p, &n->out[0]->type);
-        patch_node(p, "", "Slice", n->opset, in, 3, &out, 1);
-    }
-    patch_replace(p, n->out[0], out);
-    return patch_apply(p, err);
-}
-
-/* v at its old shape. `shown`: padding rows are seen by who asked for it. */
-static hst_status read_whole(const region *r, value *v, bool shown, hst_error *err) {
-    patch *p = patch_new(r->g, v->producer);
-    if (!p) return patch_fail(p, err);
-    value *const in[3] = {r->twin[v->id], r->plan[0], r->mask};
-    value *out = patch_value(p, &v->type);
-    node *n = patch_node(p, "hasten", "UnpackRows", 1, in, 3, &out, 1);
-    if (!n || (shown && !node_set_int(n, "shows_padding", 1))) return patch_fail(p, err);
-    patch_replace(p, v, out);
-    return patch_apply(p, err);
-}
-
 static hst_status turn_readers(const region *r, value *v, hst_error *err) {
-    bool whole = v->is_output && is_down(r, v);
+    bool whole = v->is_output && is_down(r, v), hidden = false; /* may_stay: another output is never read whole */
     for (int k = 0; k < v->n_uses; k++) {
         node *n = v->uses[k].node;
         if (part_of(r, n)) continue;
         const reading how = r->how[v->id][k];
         if (may_stay(r, v, how)) continue;
-        if (how == READ_FIRST) HST_TRY(read_first(r, n, v, err));
-        if (how == READ_SUM) HST_TRY(read_sum(r, n, v, err));
-        if (how == READ_SHAPE) HST_TRY(read_shape(r, n, v, err));
-        whole |= how == READ_UNPADDED;
+        if (how == READ_FIRST) HST_TRY(unpack_first(&r->at, n, r->twin[v->id], err));
+        if (how == READ_SUM) HST_TRY(unpack_sum(&r->at, n, r->twin[v->id], err));
+        if (how == READ_SHAPE) HST_TRY(unpack_shape(&r->at, n, v, err));
+        whole |= how == READ_UNPADDED || how == READ_PART;
+        hidden |= how == READ_PART;
     }
-    return whole ? read_whole(r, v, v->is_output, err) : HST_STATUS_OK;
+    return whole ? unpack_whole(&r->at, v, r->twin[v->id], v->is_output, hidden, err) : HST_STATUS_OK;
 }
 
 static hst_status rewrite(region *r, hst_error *err) {
     node *stop = NULL; /* nodes up to the last of the old ones; new ones stand before theirs */
-    for (node *n = r->g->first; n; n = n->next)
+    for (node *n = r->at.g->first; n; n = n->next)
         if (part_of(r, n)) {
             if (!stop) HST_TRY(make_plan(r, n, err));
             HST_TRY(make_twin(r, n, err));
             stop = n;
         }
-    for (node *n = r->g->first, *next; n; n = next) {
+    for (node *n = r->at.g->first, *next; n; n = next) {
         next = n->next;
         for (int i = 0; part_of(r, n) && i < n->n_out; i++)
             if (n->out[i] && !is_query_result(n->out[i])) HST_TRY(turn_readers(r, n->out[i], err));
@@ -366,45 +339,108 @@ static hst_status rewrite(region *r, hst_error *err) {
 
 /* ---- the pass ---- */
 
-static hst_status unpad_around(graph *g, const node *attention, bool *changed, hst_error *err) {
+/* The region of the mask, beginning with rows like `rows` [batch, sequence, …]. */
+static hst_status find_region(graph *g, value *mask, const type *rows, region *r, hst_error *err) {
     const model *m = g->model;
     arena *a = arena_new(arena_allocator(m->arena));
+    int place = 0;
+    *r = (region){.at = {.g = g, .mask = mask}, .n_nodes = m->n_nodes, .n_values = m->n_values, .arena = a};
     if (!a) return error_no_memory(err, 0, "a rewrite of the graph");
-    region r = {.g = g, .mask = attention->in[1], .n_nodes = m->n_nodes, .n_values = m->n_values, .arena = a};
-    r.batch = attention->in[0]->type.dim[0];
-    r.sequence = attention->in[0]->type.dim[1];
-    r.part = ARENA_ARRAY(a, unsigned char, r.n_nodes + 1);
-    r.twin = ARENA_ARRAY(a, value *, r.n_values + 1);
-    r.how = ARENA_ARRAY(a, reading *, r.n_values + 1);
-    r.order = ARENA_ARRAY(a, int, r.n_nodes + 1);
-    hst_status status = HST_STATUS_OK;
-    bool allow = true;
-    if (r.part && r.twin && r.how && r.order) {
-        int place = 0;
-        for (const node *n = g->first; n; n = n->next) r.order[n->id] = place++;
-        mark_down(&r);
-        mark_up(&r);
-        status = ask_readers(&r, &allow, err);
-        *changed = status == HST_STATUS_OK && allow;
-        if (*changed) status = rewrite(&r, err);
-    } else
-        status = error_no_memory(err, 0, "a rewrite of the graph");
-    arena_free(a);
-    return status;
+    r->batch = rows->dim[0];
+    r->sequence = rows->dim[1];
+    r->part = ARENA_ARRAY(a, unsigned char, r->n_nodes + 1);
+    r->mixing.inside = ARENA_ARRAY(a, unsigned char, r->n_nodes + 1);
+    r->twin = ARENA_ARRAY(a, value *, r->n_values + 1);
+    r->how = ARENA_ARRAY(a, reading *, r->n_values + 1);
+    r->order = ARENA_ARRAY(a, int, r->n_nodes + 1);
+    if (!r->part || !r->mixing.inside || !r->twin || !r->how || !r->order)
+        return error_no_memory(err, 0, "a rewrite of the graph");
+    for (const node *n = g->first; n; n = n->next) r->order[n->id] = place++;
+    mixing_find(g, mask, r->batch, r->sequence, &r->mixing);
+    mark_down(r);
+    mark_up(r);
+    return ask_readers(r, err);
+}
+
+static bool region_is_any(const region *r) {
+    bool any = r->mixing.count > 0;
+    for (const node *n = r->at.g->first; n && !any; n = n->next) any = part_of(r, n) && is_attention(n);
+    return any;
+}
+
+#define MASKS_MOST 16
+
+typedef struct masks {
+    int n;
+    value *mask[MASKS_MOST];
+    const type *rows[MASKS_MOST]; /* whose first two axes are those of the rows */
+} masks;
+
+static void add_mask(masks *m, value *mask, const type *rows) {
+    for (int i = 0; i < m->n; i++)
+        if (m->mask[i] == mask) return;
+    if (m->n == MASKS_MOST) return;
+    m->mask[m->n] = mask;
+    m->rows[m->n++] = rows;
+}
+
+/* The masks of attentions, then the inputs that might be masks. */
+static masks find_masks(const graph *g) {
+    masks m = {0};
+    for (const node *n = g->first; n; n = n->next)
+        if (is_attention(n)) add_mask(&m, n->in[1], &n->in[0]->type);
+    for (int i = 0; i < g->n_inputs; i++) {
+        value *v = g->inputs[i];
+        if (v->type.rank == 2 && dtype_bits(v->type.dtype) >= 8 && v->type.dtype != HST_DTYPE_STRING && !v->constant &&
+            dim_is_symbol(v->type.dim[1]))
+            add_mask(&m, v, &v->type);
+    }
+    return m;
 }
 
 static hst_status unpad(graph *g, bool *changed, hst_error *err) {
     if (g->parent) return HST_STATUS_OK; /* a plan holds for a run of the whole model */
-    const value *tried = NULL;
-    for (const node *n = g->first; n && !*changed; n = n->next) {
-        if (!is_attention(n) || n->in[1] == tried) continue;
-        tried = n->in[1];
-        HST_TRY(unpad_around(g, n, changed, err));
+    const masks m = find_masks(g);
+    for (int i = 0; i < m.n && !*changed; i++) {
+        region r;
+        hst_status status = find_region(g, m.mask[i], m.rows[i], &r, err);
+        *changed = status == HST_STATUS_OK && !r.blocked && region_is_any(&r);
+        if (*changed) status = rewrite(&r, err);
+        arena_free(r.arena);
+        HST_TRY(status);
     }
     return HST_STATUS_OK;
+}
+
+static void explain(const region *r, char *to, size_t size) {
+    const node *n = r->blocked;
+    const value *v = r->mixing.shows;
+    if (n && (region_is_any(r) || !v))
+        snprintf(to, size, "not packed, because %s '%s' reads %s", n->op_type, n->name,
+                 strcmp(n->op_type, "DynamicQuantizeLinear") == 0 ? "its scale off padding rows too" : "padding rows");
+    else if (v)
+        snprintf(to, size, "not packed, because what %s '%s' computes depends on padding rows", v->producer->op_type,
+                 v->producer->name);
+}
+
+static void why_not(graph *g, char *to, size_t size) {
+    bool found = false;
+    snprintf(to, size,
+             "not packed, because no attention that a padding mask [batch, sequence] hides keys from was found");
+    if (g->parent) return;
+    const masks m = find_masks(g);
+    for (int i = 0; i < m.n && !found; i++) {
+        region r;
+        if (find_region(g, m.mask[i], m.rows[i], &r, NULL) == HST_STATUS_OK && (r.blocked || r.mixing.shows)) {
+            explain(&r, to, size);
+            found = region_is_any(&r);
+        }
+        arena_free(r.arena);
+    }
 }
 
 HST_GRAPH_PASS(unpad) = {.name = "unpad",
                          .order = 80,
                          .graph = unpad,
+                         .why_not = why_not,
                          .summary = "left padding rows out, from the embeddings to the outputs"};
