@@ -2,7 +2,7 @@
  *   TreeEnsembleRegressor   -> f32 [rows, targets]     TreeEnsembleClassifier -> a label a row, f32 [rows, classes]
  *   TreeEnsemble (5)        -> [rows, targets] in x's type, with membership tests
  * All three become one array of branches, in which a branch is the child of at most one other: so a walk from a root
- * ends. A child is a branch's index, or ~ that of a leaf. In f64. */
+ * ends. A child is a branch's index, or ~ that of a leaf. Sums are f32, those of f64 features f64. */
 #include <math.h>
 #include <string.h>
 
@@ -257,8 +257,6 @@ static hst_status build_modern(const node *n, forest *f, hst_error *err) {
     return HST_STATUS_OK;
 }
 
-/* ---- both ---- */
-
 static hst_status read_aggregate(const node *n, bool modern, aggregate *how, hst_error *err) {
     static const char *const names[] = {"AVERAGE", "SUM", "MIN", "MAX"};
     const char *name = node_string(n, "aggregate_function", "SUM");
@@ -336,8 +334,11 @@ static bool goes_yes(const forest *f, const branch *b, double x) {
     }
 }
 
+/* In f32 unless the features are f64, as elsewhere: where as many of 12 trees are for as against, 6/12 is 0.5 then. */
+static double add(double a, double b, bool single) { return single ? (double)((float)a + (float)b) : a + b; }
+
 /* Adds up the row's leaves in y [targets]. */
-static void walk(const forest *f, const double *x, double *y) {
+static void walk(const forest *f, const double *x, double *y, bool single) {
     for (int64_t t = 0; t < f->targets; t++)
         y[t] = f->how == MIN ? (double)INFINITY : f->how == MAX ? -(double)INFINITY : 0;
     for (int64_t r = 0; r < f->n_roots; r++) {
@@ -355,13 +356,13 @@ static void walk(const forest *f, const double *x, double *y) {
             else if (f->how == MAX)
                 *to = fmax(*to, w->w);
             else
-                *to += w->w;
+                *to = add(*to, w->w, single);
         }
     }
     for (int64_t t = 0; t < f->targets; t++) {
         if (f->how == AVERAGE) y[t] /= (double)f->n_roots;
         if (isinf(y[t]) && (f->how == MIN || f->how == MAX)) y[t] = 0; /* no leaf was of this target */
-        if (f->n_base == f->targets) y[t] += f->base[t];
+        if (f->n_base == f->targets) y[t] = add(y[t], f->base[t], single);
     }
 }
 
@@ -389,6 +390,7 @@ typedef struct job {
     double *y, *z; /* z: scores of a classifier, [rows, columns] */
     hst_tensor *labels;
     int64_t rows, features, columns;
+    bool single;
 } job;
 
 static void part(void *arg, const team_context *ctx) {
@@ -397,7 +399,7 @@ static void part(void *arg, const team_context *ctx) {
     team_split(j->rows, 1, ctx, &begin, &end);
     for (int64_t r = begin; r < end; r++) {
         double *y = j->y + r * j->f->targets;
-        walk(j->f, j->x + r * j->features, y);
+        walk(j->f, j->x + r * j->features, y, j->single);
         if (!j->labels) {
             ml_transform(y, j->f->targets, j->f->post);
             continue;
@@ -409,7 +411,7 @@ static void part(void *arg, const team_context *ctx) {
 }
 
 static hst_status run(const void *state, eval_context *c, hst_error *err) {
-    job j = {.f = state};
+    job j = {.f = state, .single = c->n_in && c->in[0] && c->in[0]->dtype != HST_DTYPE_F64};
     carry out = {0};
     void *scratch;
     size_t bytes;
@@ -481,6 +483,7 @@ static const op_case regressor_cases[] = {
     {"one tree", 0, "(f32[3,2]{9 0.5 9 0.6 9 nan}; " NODES ", n_targets=2, target_treeids=[0,0,0], target_nodeids=[1,2,2], target_ids=[0,0,1], target_weights=[1.0,2.0,3.0], base_values=[0.5,0.0]) -> (f32[3,2]{1.5 0 2.5 3 2.5 3})", 0},
     {"least", 1, "(f64[1,2]{9 0.5}; " NODES ", n_targets=1, aggregate_function=\"MIN\", target_treeids=[0,0], target_nodeids=[1,2], target_ids=[0,0], target_weights=[1.0,2.0]) -> (f32[1,1]{1})", 0}, {0}};
 static const op_case classifier_cases[] = {
+    {"a tie", 3, "(f32[1,1]{0}; nodes_treeids=[0,1,2,3,4,5], nodes_nodeids=[0,0,0,0,0,0], nodes_featureids=[0,0,0,0,0,0], nodes_values=[0.0,0.0,0.0,0.0,0.0,0.0], nodes_modes=[\"LEAF\",\"LEAF\",\"LEAF\",\"LEAF\",\"LEAF\",\"LEAF\"], nodes_truenodeids=[0,0,0,0,0,0], nodes_falsenodeids=[0,0,0,0,0,0], class_treeids=[0,1,2,3,4,5], class_nodeids=[0,0,0,0,0,0], class_ids=[0,0,0,0,0,0], class_weights=[0.083333336,0.083333336,0.083333336,0.083333336,0.083333336,0.083333336], classlabels_int64s=[5,7]) -> (s64[1]{5}, f32[1,2]{0.5 0.5})", 0},
     {"two weights a leaf", 0, "(f32[2,2]{0 0 0 1}; " NODES ", class_treeids=[0,0,0], class_nodeids=[1,1,2], class_ids=[0,1,2], class_weights=[0.25,0.75,1.0], classlabels_strings=[\"a\",\"b\",\"c\"]) -> (string[2]{\"b\" \"c\"}, f32[2,3]{0.25 0.75 0 0 0 1})", 0},
     {"binary", 3, "(s64[2,2]{0 0 0 1}; " NODES ", class_treeids=[0,0], class_nodeids=[1,2], class_ids=[0,0], class_weights=[-1.0,2.0], classlabels_int64s=[5,7], post_transform=\"LOGISTIC\") -> (s64[2]{5 7}, f32[2,2]{0.73105858 0.26894142 0.11920292 0.88079708})", 1e-7}, {0}};
 static const op_case ensemble_cases[] = {
