@@ -223,6 +223,25 @@ HST_API const hst_tensor *hst_tensor_item(const hst_tensor *t, size_t i);
 /* An empty optional, of dtype HST_DTYPE_OPTIONAL. Ownership: hst_tensor_free(*out). */
 HST_API hst_status hst_tensor_new_empty_optional(const hst_allocator *a, hst_tensor **out, hst_error *err);
 
+/* Values in files of their own, as test data of ONNX models comes (input_0.pb). The file does not say which message it
+ * holds, `as` does: HST_DTYPE_NONE a TensorProto, whatever its elements; HST_DTYPE_SEQUENCE a SequenceProto;
+ * HST_DTYPE_OPTIONAL an OptionalProto, which becomes what it holds. A model's input or output is kept as OPTIONAL where
+ * hst_value_info.may_be_empty is set, as SEQUENCE where its dtype is that, else as NONE.
+ * Reading copies; external data of tensors is looked for beside the file and nowhere else, from memory it is refused.
+ * `name` (NULL: not wanted) gets the value's name, "" where it has none: hst_text_free(*name).
+ * Errors: NOT_FOUND, IO, BAD_FORMAT, UNSUPPORTED (a sparse tensor, nested sequences), NO_MEMORY.
+ * Ownership: hst_tensor_free(*out). */
+HST_API hst_status hst_tensor_read_onnx(const char *path, hst_dtype as, const hst_allocator *a, hst_tensor **out,
+                                        char **name, hst_error *err);
+HST_API hst_status hst_tensor_read_onnx_memory(const void *data, size_t size, hst_dtype as, const hst_allocator *a,
+                                               hst_tensor **out, char **name, hst_error *err);
+/* The same the other way; the file appears under its name at once, when all is written. `name` may be NULL. Errors:
+ * INVALID_ARGUMENT (t is not what `as` says), IO, NO_MEMORY. Ownership: hst_text_free(*data). */
+HST_API hst_status hst_tensor_write_onnx(const hst_tensor *t, hst_dtype as, const char *name, const char *path,
+                                         hst_error *err);
+HST_API hst_status hst_tensor_write_onnx_memory(const hst_tensor *t, hst_dtype as, const char *name, char **data,
+                                                size_t *size, hst_error *err);
+
 HST_API hst_dtype hst_tensor_dtype(const hst_tensor *t);
 HST_API int hst_tensor_rank(const hst_tensor *t);
 HST_API const int64_t *hst_tensor_dims(const hst_tensor *t); /* `rank` lengths */

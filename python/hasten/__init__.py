@@ -17,10 +17,12 @@ from .errors import (BadFormatError, BadShapeError, BudgetError, BusyError, Canc
                      HastenError, InternalError, InvalidArgumentError, NoMemoryError, NotFoundError, UnsupportedError)
 from .model import CancelFlag, Model, Session, ValueInfo
 from .tensor import Tensor
+from .values import read_value, write_value
 
 __version__: str = _native.lib.hst_version().decode()
 
-__all__ = ["Model", "Session", "Tensor", "ValueInfo", "CancelFlag", "set_threads", "threads", "list_of", "HastenError",
+__all__ = ["Model", "Session", "Tensor", "ValueInfo", "CancelFlag", "set_threads", "threads", "list_of", "read_value",
+           "write_value", "HastenError",
            "BadFormatError", "BadShapeError", "BudgetError", "BusyError", "CancelledError", "DeadlineError", "FileError",
            "InternalError", "InvalidArgumentError", "NoMemoryError", "NotFoundError", "UnsupportedError", "__version__"]
 

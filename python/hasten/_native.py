@@ -73,6 +73,8 @@ PROTOTYPES = {
     "tensor_free": "v:p", "tensor_dtype": "i:p", "tensor_rank": "i:p", "tensor_dims": "d:p", "tensor_count": "q:p",
     "tensor_bytes": "z:p", "tensor_data": "p:p", "tensor_view": "p:p", "tensor_new_sequence": "o:zppp",
     "tensor_item": "p:pz", "tensor_new_empty_optional": "o:pp", "tensor_new_map": "o:pppp",
+    "tensor_read_onnx": "o:sippp", "tensor_read_onnx_memory": "o:pzippp", "tensor_write_onnx": "o:piss",
+    "tensor_write_onnx_memory": "o:pispp",
     "model_load": "o:spp", "model_load_memory": "o:pzpp", "model_load_memory_borrow": "o:pzpp", "model_free": "v:p",
     "model_input_count": "z:p", "model_output_count": "z:p", "model_input": "V:pz", "model_output": "V:pz",
     "model_metadata_count": "z:p", "model_metadata_get": "b:pzpp", "model_opset_count": "z:p",

@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "onnx/onnx.h"
-#include "onnx/tensor_io.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -29,8 +28,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     model *m = NULL, *again = NULL;
     void *out = NULL;
     size_t out_size = 0;
-    hst_tensor *t = NULL;
-    if (tensor_read_pb_memory(data, size, NULL, &t, NULL, &err) == HST_STATUS_OK) tensor_free(t);
     if (onnx_read_memory(data, size, "fuzz", &o, &m, &err) != HST_STATUS_OK) return 0;
     if (graph_check(m->main, &err) != HST_STATUS_OK) fail("graph_check", &err);
     hst_status status = onnx_write_memory(m, NULL, &out, &out_size, &err);

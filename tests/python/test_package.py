@@ -181,6 +181,37 @@ class Tensors(unittest.TestCase):
             hasten.Tensor(["text"]).__dlpack__()
 
 
+class Values(unittest.TestCase):
+    """Values in ONNX messages."""
+
+    def test_round_trips(self):
+        a, b = hasten.Tensor([[1, 2], [3, 4]]), hasten.Tensor(["x", ""])
+        for value, kind in ((a, "tensor"), (b, "tensor"), ([a, b], "sequence"), ([], "sequence"), (None, "optional"),
+                            (a, "optional"), ([a], "optional")):
+            data = hasten.write_value(value, kind=kind, name="n")
+            got, name = hasten.read_value(data, kind)
+            plain = [v.tolist() for v in value] if isinstance(value, list) else value and value.tolist()
+            self.assertEqual([v.tolist() for v in got] if isinstance(got, list) else got and got.tolist(), plain)
+            self.assertEqual(name, "n")
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "input_0.pb")
+            self.assertIsNone(hasten.write_value([a, b], path))
+            self.assertEqual([t.tolist() for t in hasten.read_value(path, "sequence")[0]], [a.tolist(), b.tolist()])
+            self.assertIsNone(hasten.write_value([[1.5]], path))
+            self.assertEqual(hasten.read_value(path)[0].tolist(), [[1.5]])
+
+    def test_refused(self):
+        with self.assertRaises(hasten.BadFormatError):
+            hasten.read_value(b"\xff")
+        with self.assertRaises(LookupError):
+            hasten.read_value("/nowhere/at/all.pb")
+        for wrong in (lambda: hasten.read_value(b"", "map"), lambda: hasten.write_value(hasten.Tensor([1]), kind="map")):
+            with self.assertRaises(ValueError):
+                wrong()
+        with self.assertRaises(hasten.InvalidArgumentError):
+            hasten.write_value(hasten.Tensor([1]), kind="sequence")
+
+
 class Models(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
