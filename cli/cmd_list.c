@@ -61,11 +61,18 @@ static void print_table(const json_t *rows) {
     }
 }
 
-/* Keeps only rows that have something in `key`. */
-static void keep_with(json_t *rows, const char *key) {
+/* Keeps only the rows with a gap, and of these what is missing and which of the standard's cases fail. */
+static void keep_gaps(json_t *rows) {
+    static const char *const keys[] = {"gaps", "failing"};
     for (size_t i = json_array_size(rows); i-- > 0;) {
-        const char *text = json_string_value(json_object_get(json_array_get(rows, i), key));
-        if (!text || !*text) json_array_remove(rows, i);
+        json_t *row = json_array_get(rows, i);
+        if (!json_object_get(row, "gaps") && !json_object_get(row, "failing")) {
+            json_array_remove(rows, i);
+            continue;
+        }
+        json_object_del(row, "summary");
+        for (int k = 0; k < 2; k++)
+            if (!json_object_get(row, keys[k])) json_object_set_new(row, keys[k], json_string(""));
     }
 }
 
@@ -87,7 +94,7 @@ static int run(int argc, char **argv) {
         return cli_usage("list", "there is no list '%s'", argv[optind]);
     }
     json_t *rows = json_loads(text, 0, NULL);
-    if (rows && gaps) keep_with(rows, "gaps");
+    if (rows && gaps) keep_gaps(rows);
     if (as_json && rows) {
         json_dumpf(rows, stdout, JSON_INDENT(2));
         putchar('\n');
@@ -103,7 +110,8 @@ HST_COMMAND(list) = {.name = "list",
                      .order = 7,
                      .run = run,
                      .help = "usage: hasten list ops|kernels|passes|archs|tasks [--json] [--gaps]\n\n"
-                             "  ops      operators with the versions covered; --gaps: only those with a named gap\n"
+                             "  ops      operators with the versions covered; --gaps: only those with a named gap, and\n"
+                             "           which of the standard's own test cases fail, and why\n"
                              "  kernels  every kernel, and which are chosen on this CPU (HST_CPU=<level> lowers it)\n"
                              "  passes   rewrites of the graph, in order\n"
                              "  archs    model architectures that are built from a checkpoint\n"

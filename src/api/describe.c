@@ -202,8 +202,8 @@ hst_status hst_model_describe_dot(const hst_model *model, char **dot, hst_error 
 
 static json_t *list_op(int i) {
     const op *o = op_list[i];
-    return json_pack("{ss ss si si ss ss*}", "name", o->name, "domain", o->domain, "since", o->since, "until",
-                     o->until, "summary", o->summary ? o->summary : "", "gaps", o->gaps);
+    return json_pack("{ss ss si si ss ss* ss*}", "name", o->name, "domain", o->domain, "since", o->since, "until",
+                     o->until, "summary", o->summary ? o->summary : "", "gaps", o->gaps, "failing", o->failing);
 }
 
 static json_t *list_kernel(int i) {

@@ -87,7 +87,7 @@ static const op *op_of_node(const node *n) {
 const op *op_find(const char *domain, const char *op_type, int opset) {
     if (strcmp(domain, "ai.onnx") == 0) domain = "";
     for (int i = 0; i < op_list_count; i++) {
-        if (op_is(op_list[i], domain, op_type, opset)) return op_list[i];
+        if (op_is_here(op_list[i]) && op_is(op_list[i], domain, op_type, opset)) return op_list[i];
     }
     return NULL;
 }

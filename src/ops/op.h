@@ -215,6 +215,8 @@ typedef struct op {
     int min_in, max_in;        /* trailing inputs may be left out down to min_in; max_in OP_ANY: variadic */
     unsigned holes;            /* bit i: input i, though below min_in, may be omitted; every other one there is present */
     int min_out, max_out;
+    bool nondeterministic; /* random: never folded */
+    bool lists;            /* inputs may be sequences and empty optionals; outputs may, and nothing is folded then */
     hst_status (*infer)(infer_context *c, hst_error *err);
     hst_status (*eval)(eval_context *c, hst_error *err);
     hst_status (*bind)(bind_context *c, hst_error *err);            /* may be NULL */
@@ -224,12 +226,14 @@ typedef struct op {
     hst_status (*expand)(const node *n, graph *g, value *const *in, value **out, hst_error *err);
     hst_status (*pack)(pack_context *c, hst_error *err); /* may be NULL */
     hst_status (*quantize)(quantize_context *c, hst_error *err); /* may be NULL */
-    bool nondeterministic; /* random: never folded */
-    bool lists;            /* inputs may be sequences and empty optionals; outputs may, and nothing is folded then */
     const char *summary;   /* one line for `hasten list ops` */
     const char *gaps;      /* what the standard allows and this does not do, or NULL */
+    const char *failing;   /* "<pattern of names>: <reason>", the standard's own test cases that fail, or NULL */
     const op_case *cases;  /* HST_CASES(list): ends with a NULL name; NULL in the shared library */
 } op;
+
+/* A descriptor with neither names a gap alone: an operator of the standard that is not here. Models with it are refused. */
+static inline bool op_is_here(const op *o) { return o->eval || o->expand; }
 
 /* The cases of a descriptor: HST_CASES(cases). The shared library is built without them; they are for the tests. */
 #ifdef HASTEN_WITHOUT_CASES

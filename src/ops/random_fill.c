@@ -164,12 +164,12 @@ static const op_case multinomial_cases[] = {
 
 #define RANDOM(name_, since_, ins_, eval_, summary_, cases_)                                                           \
     {.name = name_, .domain = "", .since = since_, .min_in = ins_, .max_in = ins_, .min_out = 1, .max_out = 1,         \
-     .infer = infer, .eval = eval_, .nondeterministic = true, .summary = summary_, HST_CASES(cases_)}
-
-HST_OP(RandomUniform) = RANDOM("RandomUniform", 1, 0, eval, "random numbers of a range", uniform_cases);
-HST_OP(RandomUniformLike) = RANDOM("RandomUniformLike", 1, 1, eval, "random numbers of a range", uniform_like_cases);
-HST_OP(RandomNormal) = RANDOM("RandomNormal", 1, 0, eval, "normally distributed random numbers", normal_cases);
-HST_OP(RandomNormalLike) = RANDOM("RandomNormalLike", 1, 1, eval, "normally distributed random numbers", normal_like_cases);
-HST_OP(Bernoulli) = RANDOM("Bernoulli", 15, 1, eval_bernoulli, "1 with a given probability, else 0", bernoulli_cases);
-HST_OP(Multinomial) = RANDOM("Multinomial", 7, 1, eval_multinomial, "classes drawn from log-probabilities", multinomial_cases);
+     .infer = infer, .eval = eval_, .nondeterministic = true, .summary = summary_, HST_CASES(cases_)
+HST_OP(RandomUniform) = RANDOM("RandomUniform", 1, 0, eval, "random numbers of a range", uniform_cases)};
+HST_OP(RandomUniformLike) = RANDOM("RandomUniformLike", 1, 1, eval, "random numbers of a range", uniform_like_cases)};
+HST_OP(RandomNormal) = RANDOM("RandomNormal", 1, 0, eval, "normally distributed random numbers", normal_cases)};
+HST_OP(RandomNormalLike) = RANDOM("RandomNormalLike", 1, 1, eval, "normally distributed random numbers", normal_like_cases)};
+HST_OP(Bernoulli) = RANDOM("Bernoulli", 15, 1, eval_bernoulli, "1 with a given probability, else 0", bernoulli_cases),
+                        .failing = "test_bernoulli*: expects the numbers that one run of numpy gave, without a seed of the node"};
+HST_OP(Multinomial) = RANDOM("Multinomial", 7, 1, eval_multinomial, "classes drawn from log-probabilities", multinomial_cases)};
 // clang-format on

@@ -36,7 +36,7 @@ expect "no command" 2 "usage: hasten" "$hasten"
 expect "help" 0 "usage: hasten" "$hasten" --help
 expect "version" 0 "^hasten [0-9]" "$hasten" --version
 expect "unknown command" 2 "no command 'walk'" "$hasten" walk
-for command in run compile export inspect tokenize bench list explain; do
+for command in run compile export inspect tokenize bench list explain verify; do
     expect "$command --help" 0 "usage: hasten $command" "$hasten" "$command" --help
     lines=$("$hasten" "$command" --help | wc -l)
     columns=$("$hasten" "$command" --help | wc -L)
@@ -72,8 +72,27 @@ expect "list kernels" 0 "gemm_f32" "$hasten" list kernels
 expect "list chosen kernels" 0 '"chosen": true' "$hasten" list kernels --json
 expect "list archs" 0 "distilbert" "$hasten" list archs
 expect "list tasks" 0 "sentiment-analysis" "$hasten" list tasks
+expect "list gaps" 0 "ImageDecoder.*the whole operator" "$hasten" list ops --gaps
 expect "list nothing" 2 "say what to list" "$hasten" list
 expect "list something else" 2 "no list 'rooms'" "$hasten" list rooms
+
+# Cases: a folder, an archive of it, one whose expectation is wrong, one with a corrected expectation.
+archive=$2/tests/cases/onnx.tar.gz
+expect "verify" 0 "^2 passed, 0 failed, 0 skipped" "$hasten" verify --match 'test_sequence_insert_at_*' "$archive"
+expect "verify optionals" 0 "^4 passed" "$hasten" verify --match 'test_optional_get_element*' "$archive"
+expect "verify a known failure" 0 "^test_image_decoder_.*no image format is read" "$hasten" verify --match 'test_image_*' "$archive"
+expect "verify nothing" 2 "no case is named" "$hasten" verify --match 'no_such*' "$archive"
+expect "verify no archive" 1 "damaged" "$hasten" verify "$2/README.md"
+mkdir -p cases && tar xzf "$archive" -C cases node/test_abs node/test_acos
+expect "verify a folder" 0 "^test_acos: passed" "$hasten" verify -v cases
+cp cases/node/test_abs/test_data_set_0/output_0.pb cases/node/test_acos/test_data_set_0/output_0.pb
+expect "verify what is wrong" 1 "test_acos: FAILED.*expected.* of 60 differ" "$hasten" verify cases
+expect "verify generously" 0 "2 passed" "$hasten" verify --atol 100 cases
+printf '{"corrected": "elsewhere"}' >cases/node/test_acos/data.json
+expect "verify what was corrected" 0 "test_acos: known to fail.*elsewhere" "$hasten" verify cases
+tar czf cases.tar.gz cases
+expect "verify an archive" 0 "1 passed, 0 failed, 1 skipped" "$hasten" verify cases.tar.gz
+expect "verify an empty folder" 1 "holds no .onnx file" "$hasten" verify "$2/docs"
 
 model=$HASTEN_MODELS/sentiment
 expect "inspect" 0 "input_ids" "$hasten" inspect "$model"

@@ -66,7 +66,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     if (opset < 0 || opset > 100) return 0;
     const op *o = NULL;
     for (int i = 0; i < op_list_count; i++)
-        if (strcmp(op_list[i]->name, text) == 0) o = op_list[i];
+        if (strcmp(op_list[i]->name, text) == 0 && op_is_here(op_list[i])) o = op_list[i];
     if (!o) return 0;
     op_case c = {.name = "fuzz", .opset = (int)opset, .text = rest};
     for (int constants = 0; constants < 2; constants++) {
