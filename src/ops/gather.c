@@ -32,16 +32,24 @@ static hst_status infer(infer_context *c, hst_error *err) {
     return HST_STATUS_OK;
 }
 
-/* Copies `outer` blocks of n_index runs of `run` bytes; `length` runs stand in a block of the source. */
-static void gather_runs(char *to, const char *from, const int64_t *index, int64_t outer, int64_t n_index,
-                        int64_t length, size_t run) {
-    for (int64_t a = 0; a < outer; a++) {
-        for (int64_t i = 0; i < n_index; i++) {
-            int64_t at = index[i] < 0 ? index[i] + length : index[i];
-            memcpy(to, from + (size_t)at * run, run);
-            to += run;
-        }
-        from += (size_t)length * run;
+/* `outer` blocks of n_index runs of `run` bytes; `length` runs stand in a block of the source. */
+typedef struct gather {
+    char *to;
+    const char *from;
+    const int64_t *index;
+    int64_t outer, n_index, length;
+    size_t run;
+} gather;
+
+enum { TEAM_BYTES = 1 << 18 }; /* from here on several workers copy */
+
+static void gather_runs(void *arg, const team_context *ctx) {
+    const gather *g = arg;
+    int64_t begin, end;
+    team_split(g->outer * g->n_index, 1, ctx, &begin, &end);
+    for (int64_t r = begin; r < end; r++) {
+        const int64_t at = g->index[r % g->n_index], block = r / g->n_index * g->length;
+        memcpy(g->to + (size_t)r * g->run, g->from + (size_t)(block + (at < 0 ? at + g->length : at)) * g->run, g->run);
     }
 }
 
@@ -69,7 +77,11 @@ static hst_status eval(eval_context *c, hst_error *err) {
     if (tensor_count(y)) {
         for (int i = 0; i < axis; i++) outer *= x->dim[i];
         for (int i = axis + 1; i < x->rank; i++) inner *= x->dim[i];
-        gather_runs(to, from, pick, outer, n_index, length, move_size(x->dtype) * (size_t)inner);
+        gather g = {to, from, pick, outer, n_index, length, move_size(x->dtype) * (size_t)inner};
+        if (c->team && y->bytes >= TEAM_BYTES)
+            team_run(c->team, 0, gather_runs, &g);
+        else
+            gather_runs(&g, &(team_context){.workers = 1});
     }
     return move_done(y, to, err);
 }
