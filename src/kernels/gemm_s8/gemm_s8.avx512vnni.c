@@ -20,11 +20,14 @@ static inline __attribute__((always_inline)) void tile(const gemm_s8_tile *t, co
     const int64_t one = t->lda, three = opaque(3 * one), second = opaque(second_panel(t) - t->panel);
     const uint8_t *a[3] = {t->a, t->a + 4 * one, t->a + 8 * one};
     const int8_t *b = t->panel + GEMM_S8_HEAD;
-    uintptr_t ahead = t->ahead;
+    uintptr_t ahead = t->ahead, next = (uintptr_t)t->a + (uintptr_t)(rows * t->lda);
 #pragma GCC unroll 16
     for (int r = 0; r < rows; r++) sum[r][0] = sum[r][1] = _mm512_setzero_si512();
     for (int64_t block = t->blocks; block > 0; block--) {
         ahead = fetch_ahead(t, ahead);
+        if (t->rows_pass)
+#pragma GCC unroll 8
+            for (int i = 0; i < (rows + 1) / 2; i++, next += 64) _mm_prefetch((const char *)next, _MM_HINT_T0);
 #pragma GCC unroll 2
         for (int step = 0; step < GEMM_S8_STEPS; step++, b += 64) {
             const __m512i b0 = load_step(b), b1 = load_step(b + second);

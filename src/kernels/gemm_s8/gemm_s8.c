@@ -9,11 +9,12 @@
 #include "base/cpu.h"
 
 enum {
-    GROUP = 16,           /* panels between two passes of the activation; even */
-    PART_MACS = 1 << 18,  /* of the least part that is worth taking */
-    PARTS_MOST = 32,      /* a worker */
-    ROWS_OF_READING = 16, /* so many rows take as long as reading the weights */
-    AHEAD = 1152,         /* bytes that a lone tile fetches before it reads them */
+    GROUP = 16,            /* panels between two passes of the activation; even */
+    PART_MACS = 1 << 18,   /* of the least part that is worth taking */
+    PARTS_MOST = 32,       /* a worker */
+    ROWS_OF_READING = 16,  /* so many rows take as long as reading the weights */
+    AHEAD = 1152,          /* bytes that a lone tile fetches before it reads them */
+    ROWS_NEAR = 24 * 1024, /* bytes of rows that stay in the first level cache beside two panels */
     ROWS_MIN = 24,
     ROWS_MAX = 96
 };
@@ -197,7 +198,8 @@ static void panels_by_tiles(const gemm_s8 *g, int64_t panel, int64_t row, int64_
                       .bias = g->bias ? g->bias + column : NULL,
                       .ldc = g->ldc,
                       .ldr = g->ldr,
-                      .ahead_lines = ceil_div(lines, tiles)};
+                      .ahead_lines = ceil_div(lines, tiles),
+                      .rows_pass = rows * lda > ROWS_NEAR};
     /* Each tile fetches its share of the next panels; a lone tile of one panel, what it will read itself soon. */
     const int64_t share = t.ahead_lines * t.blocks * 64;
     const int64_t first = tiles > 1 || g->family->panels > 1 ? g->family->panels * stride : AHEAD;

@@ -72,6 +72,7 @@ typedef struct gemm_s8_tile {
      * two panels the second one's stand `stride` further on. Only a hint: it may lie beyond the weights. */
     uintptr_t ahead;
     int64_t ahead_lines;
+    bool rows_pass; /* the rows come from the second level cache: those of the next tile stand behind these */
 } gemm_s8_tile;
 
 typedef void (*gemm_s8_tile_fn)(const gemm_s8_tile *t);

@@ -13,8 +13,8 @@ typedef struct extent {
 } extent;
 
 static inline __attribute__((always_inline)) void extend(extent *e, __m512 x, __m512 y) {
-    e->low = _mm512_min_ps(y, _mm512_min_ps(x, e->low)); /* x where it is less, so a NaN is passed over */
-    e->high = _mm512_max_ps(y, _mm512_max_ps(x, e->high));
+    e->low = _mm512_min_ps(_mm512_min_ps(x, y), e->low); /* with a NaN anything: it is the scale that counts */
+    e->high = _mm512_max_ps(_mm512_max_ps(x, y), e->high);
     e->nan |= _mm512_cmp_ps_mask(x, y, _CMP_UNORD_Q);
 }
 
