@@ -50,7 +50,7 @@ endforeach()
 
 # Loops over elements are worth unrolling; what runs once a load or once a node is kept small; the rest: cmake/flags.cmake.
 foreach(file IN LISTS HASTEN_SOURCES)
-  if(file MATCHES "/src/(kernels|tensor)/")
+  if(file MATCHES "/src/(kernels|tensor)/|/ops/pool_f32")
     set_property(SOURCE ${file} APPEND PROPERTY COMPILE_OPTIONS $<$<CONFIG:Release>:-O3>)
   elseif(NOT file MATCHES "/src/((base|exec|text)/|ops/conv_f32)")
     set_property(SOURCE ${file} APPEND PROPERTY COMPILE_OPTIONS $<$<CONFIG:Release>:-Os>)

@@ -2,11 +2,13 @@
  *   BatchNormalization     mean, variance [C] given; in training mode those of the batch, and the running ones come
  * out: running = given * momentum + current * (1 - momentum) InstanceNormalization  mean and variance of each (n, c)
  *   GroupNormalization     of each (n, group of channels); scale and bias [C] (opset 18: [num_groups])
- * Statistics and arithmetic are f64 (f32 inputs and results lose nothing by it); sums in index order. */
+ * Statistics and arithmetic are f64 (f32 inputs and results lose nothing by it), sums in index order; f32 groups that are
+ * not long are kernels/norm's. */
 #include <math.h>
 #include <string.h>
 
-#include "ops/op.h"
+#include "kernels/kernels.h"
+#include "ops/matmul.h"
 #include "tensor/convert.h"
 
 static hst_status infer(infer_context *c, hst_error *err) {
@@ -134,6 +136,34 @@ static hst_status eval_batch(eval_context *c, hst_error *err) {
     return training ? running(c, m, v.channels, err) : HST_STATUS_OK;
 }
 
+/* ---- f32, by groups: kernels/norm over each group, then its channels' scales ---- */
+
+enum { GROUP_MOST = 1 << 16, FLOATS_PER_WORKER = 1 << 14 }; /* elements whose f32 sums are as good as others' */
+
+typedef struct groups_f32 {
+    const float *x, *scale, *bias;
+    float *y;
+    int64_t rows, groups, each, inner; /* rows: groups of all samples; channels of one, elements of those */
+    bool by_group;
+    float epsilon;
+} groups_f32;
+
+static void work_groups(void *arg, const team_context *ctx) {
+    const groups_f32 *j = arg;
+    const kernels *k = kernels_get();
+    for (int64_t i; (i = team_next(ctx, 0, j->rows)) >= 0;) {
+        const int64_t n = j->each * j->inner;
+        const norm_rows a = {.x = j->x + i * n, .y = j->y + i * n, .rows = 1, .n = n, .epsilon = j->epsilon};
+        k->norm_f32(&a);
+        for (int64_t c = 0; c < j->each; c++) {
+            const int64_t group = i % j->groups, at = j->by_group ? group : group * j->each + c;
+            float *y = a.y + c * j->inner;
+            k->binary_f32(BINARY_MUL, j->inner, y, 1, j->scale + at, 0, y);
+            k->binary_f32(BINARY_ADD, j->inner, y, 1, j->bias + at, 0, y);
+        }
+    }
+}
+
 static hst_status eval_groups(eval_context *c, int64_t groups, bool by_group, hst_error *err) {
     const hst_tensor *x = eval_in(c, 0), *scale = eval_in(c, 1), *bias = eval_in(c, 2);
     double epsilon = (double)node_float(c->node, "epsilon", 1e-5f);
@@ -148,6 +178,17 @@ static hst_status eval_groups(eval_context *c, int64_t groups, bool by_group, hs
     HST_TRY(check_vector(c->node, scale, by_group ? groups : v.channels, "scale", err));
     HST_TRY(check_vector(c->node, bias, by_group ? groups : v.channels, "bias", err));
     HST_TRY(eval_output(c, 0, x->dtype, x->rank, x->dim, &y, err));
+    if (x->dtype == HST_DTYPE_F32 && scale->dtype == HST_DTYPE_F32 && bias->dtype == HST_DTYPE_F32 &&
+        each * v.inner <= GROUP_MOST) {
+        groups_f32 j = {NULL, NULL, NULL, y->data, v.batch * groups, groups, each, v.inner, by_group, (float)epsilon};
+        const int64_t workers = tensor_count(x) / FLOATS_PER_WORKER + 1;
+        HST_TRY(matmul_as_f32(c, x, &j.x, err));
+        HST_TRY(matmul_as_f32(c, scale, &j.scale, err));
+        HST_TRY(matmul_as_f32(c, bias, &j.bias, err));
+        if (j.rows > 0 && v.inner > 0)
+            team_run(c->team, workers < team_size(c->team) ? (int)workers : team_size(c->team), work_groups, &j);
+        return HST_STATUS_OK;
+    }
     for (int64_t i = 0; i < v.batch * groups; i++) {
         moments m = moments_of(x, i * each * v.inner, 1, 0, each * v.inner);
         for (int64_t k = 0; k < each; k++) {

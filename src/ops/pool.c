@@ -120,6 +120,8 @@ static hst_status eval_kind(eval_context *c, kind k, hst_error *err) {
     }
     planes_of(y, &planes, &inner);
     j.in = window_count(j.w.in, j.w.rank);
+    if (k == MAX && !indices && j.w.rank <= 2 && x->dtype == HST_DTYPE_F32 && (uintptr_t)x->data % sizeof(float) == 0)
+        return pool_max_f32(c, &j.w, planes, x->data, y->data, err);
     return planes_run(c, x, j.in, y, inner, planes, 0, (double)window_count(j.w.kernel, j.w.rank) * (double)inner,
                       plane, &j, err);
 }

@@ -264,6 +264,49 @@ static void an_output_keeps_its_name(void **state) {
     model_free(m);
 }
 
+/* Conv of a padded x; pads as Pad has them, `value` what it fills with. */
+static model *padded_conv(const int64_t *pads, float value, const char *mode) {
+    model *m = begin();
+    hst_tensor *t;
+    struct value *x = input(m, "x", HST_DTYPE_F32, 4, (dim[]){1, 2, 5, 6}), *in[3], *y = graph_add_value(m->main, "");
+    assert_int_equal(tensor_new(HST_DTYPE_S64, 1, (int64_t[]){8}, NULL, &t, NULL), HST_STATUS_OK);
+    memcpy(t->data, pads, 8 * sizeof *pads);
+    assert_int_equal(model_own_tensor(m, t, NULL), HST_STATUS_OK);
+    in[0] = x, in[1] = graph_add_initializer(m->main, "", t), in[2] = number(m, value);
+    node *n = graph_add_node(m->main, "", "Pad", "Pad", in, 3, &y, 1);
+    assert_true(n && node_set_string(n, "mode", mode));
+    struct value *z = apply(m, "Conv", y, constant(m, 4, (int64_t[]){3, 2, 3, 3}, -1, 0.375f));
+    assert_true(node_set_ints(z->producer, "pads", (int64_t[]){1, 0, 0, 1}, 4));
+    assert_true(node_set_ints(z->producer, "strides", (int64_t[]){2, 1}, 2));
+    finish(m, z);
+    return m;
+}
+
+static void padding_goes_into_the_conv(void **state) {
+    (void)state;
+    model *m = padded_conv((int64_t[]){0, 0, 1, 2, 0, 0, 3, 0}, 0, "constant");
+    rewrite(m, 0);
+    assert_int_equal(count(m, "", "Pad"), 0);
+    const int64_t *pads;
+    assert_int_equal(node_ints(m->main->first, "pads", &pads), 4);
+    assert_memory_equal(pads, ((int64_t[]){2, 2, 3, 1}), 4 * sizeof *pads);
+    model_free(m);
+    static const struct {
+        int64_t pads[8];
+        float value;
+        const char *mode;
+    } others[] = {{{0, 0, 1, 2, 0, 0, 3, 0}, 1, "constant"}, /* what is not zeros around the planes stays */
+                  {{0, 0, 1, 2, 0, 0, 3, 0}, 0, "edge"},
+                  {{0, 0, -1, 2, 0, 0, 3, 0}, 0, "constant"},
+                  {{1, 0, 1, 2, 0, 0, 3, 0}, 0, "constant"}};
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
+        m = padded_conv(others[i].pads, others[i].value, others[i].mode);
+        rewrite(m, 0);
+        assert_int_equal(count(m, "", "Pad"), 1);
+        model_free(m);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(a_gelu_in_any_order_is_found),
                                        cmocka_unit_test(a_tanh_gelu_is_found_and_another_function_is_not),
@@ -274,6 +317,7 @@ int main(void) {
                                        cmocka_unit_test(a_half_precision_weight_is_taken_as_it_lies),
                                        cmocka_unit_test(a_default_is_no_constant),
                                        cmocka_unit_test(rows_that_nobody_reads_are_left_out),
-                                       cmocka_unit_test(an_output_keeps_its_name)};
+                                       cmocka_unit_test(an_output_keeps_its_name),
+                                       cmocka_unit_test(padding_goes_into_the_conv)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
