@@ -224,9 +224,9 @@ HST_API const hst_tensor *hst_tensor_item(const hst_tensor *t, size_t i);
 HST_API hst_status hst_tensor_new_empty_optional(const hst_allocator *a, hst_tensor **out, hst_error *err);
 
 /* Values in files of their own, as test data of ONNX models comes (input_0.pb). The file does not say which message it
- * holds, `as` does: HST_DTYPE_NONE a TensorProto, whatever its elements; HST_DTYPE_SEQUENCE a SequenceProto;
- * HST_DTYPE_OPTIONAL an OptionalProto, which becomes what it holds. A model's input or output is kept as OPTIONAL where
- * hst_value_info.may_be_empty is set, as SEQUENCE where its dtype is that, else as NONE.
+ * holds, `as` does: HST_DTYPE_NONE a TensorProto, whatever its elements; HST_DTYPE_SEQUENCE a SequenceProto; HST_DTYPE_MAP a
+ * MapProto, whose values must be scalars; HST_DTYPE_OPTIONAL an OptionalProto, which becomes what it holds. A model's input or
+ * output is kept as OPTIONAL where hst_value_info.may_be_empty is set, as SEQUENCE or MAP where its dtype is that, else as NONE.
  * Reading copies; external data of tensors is looked for beside the file and nowhere else, from memory it is refused.
  * `name` (NULL: not wanted) gets the value's name, "" where it has none: hst_text_free(*name).
  * Errors: NOT_FOUND, IO, BAD_FORMAT, UNSUPPORTED (a sparse tensor, nested sequences), NO_MEMORY.

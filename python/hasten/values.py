@@ -7,21 +7,22 @@ from types import SimpleNamespace
 from typing import Any
 
 from ._native import call, lib, text
-from .dtypes import OPTIONAL, SEQUENCE
+from .dtypes import MAP, OPTIONAL, SEQUENCE
 from .tensor import from_handle, to_handle
 
-_KINDS = {"tensor": 0, "sequence": SEQUENCE, "optional": OPTIONAL}
+_KINDS = {"tensor": 0, "sequence": SEQUENCE, "map": MAP, "optional": OPTIONAL}
 
 
 def _kind(kind: str) -> int:
     if kind not in _KINDS:
-        raise ValueError(f"kind is {kind!r}: 'tensor', 'sequence' or 'optional'")
+        raise ValueError(f"kind is {kind!r}: 'tensor', 'sequence', 'map' or 'optional'")
     return _KINDS[kind]
 
 
 def read_value(source: Any, kind: str = "tensor") -> tuple[Any, str]:
-    """A value and its name ("" where it has none). `source` is a path, or the bytes of a TensorProto, or of a SequenceProto
-    or OptionalProto where `kind` says so. Sequences become lists; an empty optional None, any other what it holds."""
+    """A value and its name ("" where it has none). `source` is a path, or the bytes of a TensorProto, or of a SequenceProto,
+    MapProto or OptionalProto where `kind` says so. Sequences become lists, maps dicts; an empty optional None, any other what it
+    holds."""
     out, name = C.c_void_p(), C.c_void_p()
     if isinstance(source, (bytes, bytearray, memoryview)):
         data = bytes(source)
@@ -32,11 +33,11 @@ def read_value(source: Any, kind: str = "tensor") -> tuple[Any, str]:
 
 
 def write_value(value: Any, path: Any = None, kind: str | None = None, name: str | None = None) -> bytes | None:
-    """The other way: to a file, or without `path` as bytes. `kind` None: a list of Tensors is a sequence, None an optional,
+    """The other way: to a file, or without `path` as bytes. `kind` None: a list of Tensors is a sequence, a dict a map, None an optional,
     anything else (nested lists of numbers too) a tensor."""
     if kind is None:
         listed = isinstance(value, (list, tuple)) and any(hasattr(v, "dtype") for v in value)
-        kind = "optional" if value is None else "sequence" if listed else "tensor"
+        kind = "optional" if value is None else "map" if isinstance(value, dict) else "sequence" if listed else "tensor"
     sequence = kind == "sequence" or (kind == "optional" and isinstance(value, (list, tuple)))
     handle, kept = to_handle(value, SimpleNamespace(dtype="sequence", key=None, element=None) if sequence else None)
     named = None if name is None else name.encode()

@@ -7,9 +7,10 @@ static hst_status need(const void *p, const char *what, hst_error *err) {
 }
 
 static hst_status check_as(hst_dtype as, hst_error *err) {
-    if (as == HST_DTYPE_NONE || as == HST_DTYPE_SEQUENCE || as == HST_DTYPE_OPTIONAL) return HST_STATUS_OK;
-    return error_set(err, HST_STATUS_INVALID_ARGUMENT, "as", "'as' is %d (%s), not NONE, SEQUENCE or OPTIONAL", (int)as,
-                     dtype_name(as));
+    if (as == HST_DTYPE_NONE || as == HST_DTYPE_SEQUENCE || as == HST_DTYPE_MAP || as == HST_DTYPE_OPTIONAL)
+        return HST_STATUS_OK;
+    return error_set(err, HST_STATUS_INVALID_ARGUMENT, "as", "'as' is %d (%s), not NONE, SEQUENCE, MAP or OPTIONAL",
+                     (int)as, dtype_name(as));
 }
 
 hst_status hst_tensor_read_onnx(const char *path, hst_dtype as, const hst_allocator *a, hst_tensor **out, char **name,

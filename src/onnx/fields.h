@@ -31,6 +31,7 @@ enum { TENSOR_DIMS = 1, TENSOR_DATA_TYPE = 2, TENSOR_SEGMENT = 3, TENSOR_FLOAT_D
 /* SequenceProto and OptionalProto; elem_type counts the kinds from 1 on. */
 enum { VALUE_NAME = 1, VALUE_ELEM_TYPE = 2, VALUE_TENSOR = 3, VALUE_SPARSE = 4, VALUE_SEQUENCE = 5, VALUE_MAP = 6,
        VALUE_OPTIONAL = 7 };
+enum { MAP_PROTO_NAME = 1, MAP_PROTO_KEY_TYPE = 2, MAP_PROTO_KEYS = 3, MAP_PROTO_STRING_KEYS = 4, MAP_PROTO_VALUES = 5 };
 enum { SPARSE_VALUES = 1, SPARSE_INDICES = 2, SPARSE_DIMS = 3 };
 // clang-format on
 

@@ -1,10 +1,10 @@
-/* Values in messages of their own, as test data of ONNX models comes: TensorProto, SequenceProto, OptionalProto. */
+/* Values in messages of their own, as test data of ONNX models comes: TensorProto, SequenceProto, MapProto, OptionalProto. */
 #ifndef ONNX_VALUE_IO_H
 #define ONNX_VALUE_IO_H
 
 #include "tensor/tensor.h"
 
-/* Which message: HST_DTYPE_NONE a tensor, HST_DTYPE_SEQUENCE, HST_DTYPE_OPTIONAL. The bytes do not tell. */
+/* `as`, which message: HST_DTYPE_NONE a tensor, HST_DTYPE_SEQUENCE, _MAP, _OPTIONAL. The bytes do not tell. */
 
 /* A value with memory of its own. `name` (may be NULL) gets a malloc'ed copy of its name: free() it. `path` (may be
  * NULL) is the file that the bytes come from: external data is looked for beside it. Ownership: tensor_free(*out). */

@@ -5,19 +5,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/file.h"
 #include "onnx/fields.h"
-#include "onnx/tensor_proto.h"
-
-typedef struct reading {
-    tensor_source source;
-    const char *path; /* of the file, NULL: none */
-    file_map *beside; /* the last external file, until the next one */
-} reading;
+#include "onnx/value_message.h"
 
 static hst_status find_beside(void *user, proto_slice location, const unsigned char **data, size_t *size,
                               hst_error *err) {
-    reading *r = user;
+    value_reader *r = user;
     char *path = NULL;
     HST_TRY(file_resolve_inside(r->path, (const char *)location.data, location.size, &path, err));
     file_map_free(r->beside); /* tensors are copied: nobody looks at it any more */
@@ -30,9 +23,6 @@ static hst_status find_beside(void *user, proto_slice location, const unsigned c
     return HST_STATUS_OK;
 }
 
-static hst_status read_message(reading *r, proto_reader p, hst_dtype as, hst_tensor **out, proto_slice *name,
-                               hst_error *err);
-
 /* SequenceProto and OptionalProto have the same numbers: name, elem_type, and a field for each kind of value. */
 static hst_status kind_of(uint32_t field, hst_dtype *as, const char *message, hst_error *err) {
     switch (field) {
@@ -42,12 +32,14 @@ static hst_status kind_of(uint32_t field, hst_dtype *as, const char *message, hs
     case VALUE_SEQUENCE:
         *as = HST_DTYPE_SEQUENCE;
         return HST_STATUS_OK;
+    case VALUE_MAP:
+        *as = HST_DTYPE_MAP;
+        return HST_STATUS_OK;
     case VALUE_OPTIONAL:
         *as = HST_DTYPE_OPTIONAL;
         return HST_STATUS_OK;
     default:
-        return error_set(err, HST_STATUS_UNSUPPORTED, NULL, "%s holds %s, which is not read", message,
-                         field == VALUE_SPARSE ? "a sparse tensor" : "a map");
+        return error_set(err, HST_STATUS_UNSUPPORTED, NULL, "%s holds a sparse tensor, which is not read", message);
     }
 }
 
@@ -71,8 +63,8 @@ static hst_status add_item(items *all, hst_tensor *t, hst_error *err) {
     return HST_STATUS_OK;
 }
 
-static hst_status read_field(reading *r, const proto_reader *p, const proto_field *f, const char *message, items *all,
-                             proto_slice *name, int64_t *kind, hst_error *err) {
+static hst_status read_field(value_reader *r, const proto_reader *p, const proto_field *f, const char *message,
+                             items *all, proto_slice *name, int64_t *kind, hst_error *err) {
     hst_dtype as = HST_DTYPE_NONE;
     hst_tensor *t = NULL;
     proto_reader child;
@@ -89,7 +81,7 @@ static hst_status read_field(reading *r, const proto_reader *p, const proto_fiel
     if (f->number < VALUE_TENSOR || f->number > VALUE_OPTIONAL) return HST_STATUS_OK;
     HST_TRY(kind_of(f->number, &as, message, err));
     HST_TRY(proto_enter(p, f, message, &child, err));
-    hst_status status = read_message(r, child, as, &t, NULL, err);
+    hst_status status = value_read_message(r, child, as, &t, NULL, err);
     if (status == HST_STATUS_OK) return add_item(all, t, err);
     return as == HST_DTYPE_NONE ? error_prefix(err, status, "item %zu", all->n) : status;
 }
@@ -108,7 +100,7 @@ static hst_status check_kind(proto_reader p, int64_t kind, const char *message, 
 
 static hst_status finish(items *all, bool sequence, const hst_allocator *a, hst_tensor **out, hst_error *err) {
     for (size_t i = 0; sequence && i < all->n; i++)
-        if (tensor_is_list(all->list[i]))
+        if (!tensor_fits_list(HST_DTYPE_SEQUENCE, all->list[i]))
             return error_set(err, HST_STATUS_UNSUPPORTED, NULL, "item %zu of a sequence is of type %s", i,
                              dtype_name(all->list[i]->dtype));
     if (sequence) {
@@ -124,7 +116,7 @@ static hst_status finish(items *all, bool sequence, const hst_allocator *a, hst_
     return HST_STATUS_OK;
 }
 
-static hst_status read_holder(reading *r, proto_reader p, bool sequence, hst_tensor **out, proto_slice *name,
+static hst_status read_holder(value_reader *r, proto_reader p, bool sequence, hst_tensor **out, proto_slice *name,
                               hst_error *err) {
     const char *message = sequence ? "SequenceProto" : "OptionalProto";
     proto_reader again = p;
@@ -144,9 +136,10 @@ static hst_status read_holder(reading *r, proto_reader p, bool sequence, hst_ten
     return status;
 }
 
-static hst_status read_message(reading *r, proto_reader p, hst_dtype as, hst_tensor **out, proto_slice *name,
-                               hst_error *err) {
+hst_status value_read_message(value_reader *r, proto_reader p, hst_dtype as, hst_tensor **out, proto_slice *name,
+                              hst_error *err) {
     if (as == HST_DTYPE_NONE) return tensor_proto_read(p, &r->source, out, name, NULL, err);
+    if (as == HST_DTYPE_MAP) return value_read_map(r, p, out, name, err);
     return read_holder(r, p, as == HST_DTYPE_SEQUENCE, out, name, err);
 }
 
@@ -160,14 +153,14 @@ static hst_status copy_name(proto_slice given, char **name, hst_error *err) {
 
 hst_status value_read(const void *data, size_t size, const char *path, hst_dtype as, const hst_allocator *a,
                       hst_tensor **out, char **name, hst_error *err) {
-    reading r = {.source = {.allocator = a, .copy = true, .external = path ? find_beside : NULL, .user = &r},
-                 .path = path};
+    value_reader r = {.source = {.allocator = a, .copy = true, .external = path ? find_beside : NULL, .user = &r},
+                      .path = path};
     proto_reader p;
     proto_slice given = {0};
     proto_begin(&p, data, size);
     *out = NULL;
     if (name) *name = NULL;
-    hst_status status = read_message(&r, p, as, out, &given, err);
+    hst_status status = value_read_message(&r, p, as, out, &given, err);
     if (status == HST_STATUS_OK && name) status = copy_name(given, name, err);
     file_map_free(r.beside);
     if (status == HST_STATUS_OK) return status;

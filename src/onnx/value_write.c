@@ -4,6 +4,7 @@
 
 #include "base/file.h"
 #include "onnx/value_io.h"
+#include "onnx/value_message.h"
 #include "onnx/writer.h"
 
 typedef struct written {
@@ -12,27 +13,31 @@ typedef struct written {
     const char *name;
 } written;
 
-static void put_value(proto_writer *p, const hst_tensor *t, hst_dtype as, const char *name);
+/* Which message holds a value. */
+static hst_dtype kind_of(const hst_tensor *t) {
+    return tensor_is_list(t) ? t->dtype : HST_DTYPE_NONE;
+}
 
-static void put_holder(proto_writer *p, hst_dtype as, hst_dtype holds, const hst_tensor *const *items, int64_t n,
-                       const char *name) {
-    int64_t field = holds == HST_DTYPE_SEQUENCE ? VALUE_SEQUENCE : VALUE_TENSOR;
+static void put_holder(proto_writer *p, hst_dtype as, const hst_tensor *const *items, int64_t n, const char *name) {
+    hst_dtype holds = n ? kind_of(items[0]) : HST_DTYPE_NONE;
+    int64_t field = holds == HST_DTYPE_SEQUENCE ? VALUE_SEQUENCE : holds == HST_DTYPE_MAP ? VALUE_MAP : VALUE_TENSOR;
     if (name) proto_put_string(p, VALUE_NAME, name);
     /* An empty sequence is one of tensors, as the onnx package writes it; an empty optional says nothing. */
     if (n || as == HST_DTYPE_SEQUENCE) proto_put_s64(p, VALUE_ELEM_TYPE, field - VALUE_TENSOR + 1);
     for (int64_t i = 0; i < n; i++) {
         proto_open(p, (uint32_t)field);
-        put_value(p, items[i], holds, NULL);
+        value_put_message(p, items[i], holds, NULL);
         proto_close(p);
     }
 }
 
-static void put_value(proto_writer *p, const hst_tensor *t, hst_dtype as, const char *name) {
+void value_put_message(proto_writer *p, const hst_tensor *t, hst_dtype as, const char *name) {
     if (as == HST_DTYPE_OPTIONAL) {
-        hst_dtype holds = t->dtype == HST_DTYPE_SEQUENCE ? HST_DTYPE_SEQUENCE : HST_DTYPE_NONE;
-        put_holder(p, as, holds, &t, t->dtype != HST_DTYPE_OPTIONAL, name);
+        put_holder(p, as, &t, t->dtype != HST_DTYPE_OPTIONAL, name);
     } else if (as == HST_DTYPE_SEQUENCE) {
-        put_holder(p, as, HST_DTYPE_NONE, t->data, tensor_count(t), name);
+        put_holder(p, as, t->data, tensor_count(t), name);
+    } else if (as == HST_DTYPE_MAP) {
+        value_put_map(p, t, name);
     } else {
         write_tensor_fields(p, NULL, t, name, (bytes){NULL, 0}, WRITE_INLINE);
     }
@@ -40,16 +45,24 @@ static void put_value(proto_writer *p, const hst_tensor *t, hst_dtype as, const 
 
 static void emit(proto_writer *p, void *context) {
     const written *w = context;
-    put_value(p, w->tensor, w->as, w->name);
+    value_put_message(p, w->tensor, w->as, w->name);
+}
+
+/* All items of a sequence are of one kind, and elements of values of maps stand in bytes of their own. */
+static bool writable(const hst_tensor *t) {
+    const hst_tensor *const *items = t->data;
+    if (t->dtype == HST_DTYPE_MAP) return items[1]->dtype == HST_DTYPE_STRING || dtype_bits(items[1]->dtype) >= 8;
+    for (int64_t i = 0; t->dtype == HST_DTYPE_SEQUENCE && i < tensor_count(t); i++)
+        if (kind_of(items[i]) != kind_of(items[0]) || !writable(items[i])) return false;
+    return true;
 }
 
 static hst_status check(const written *w, hst_error *err) {
-    bool fits = w->as == HST_DTYPE_OPTIONAL ||
-                (w->as == HST_DTYPE_SEQUENCE && w->tensor->dtype == HST_DTYPE_SEQUENCE) ||
-                (w->as == HST_DTYPE_NONE && !tensor_is_list(w->tensor));
-    return fits ? HST_STATUS_OK
-                : error_set(err, HST_STATUS_INVALID_ARGUMENT, NULL, "a value of type %s is not written as a %s",
-                            dtype_name(w->tensor->dtype), w->as == HST_DTYPE_NONE ? "tensor" : dtype_name(w->as));
+    bool fits = w->as == HST_DTYPE_OPTIONAL || w->as == kind_of(w->tensor);
+    if (fits && writable(w->tensor)) return HST_STATUS_OK;
+    return error_set(err, HST_STATUS_INVALID_ARGUMENT, NULL, "a value of type %s is not written as a %s%s",
+                     dtype_name(w->tensor->dtype), w->as == HST_DTYPE_NONE ? "tensor" : dtype_name(w->as),
+                     fits ? " with such items" : "");
 }
 
 typedef struct memory_sink {

@@ -29,7 +29,7 @@ static void assert_same(const hst_tensor *a, const hst_tensor *b) {
     assert_int_equal(hst_tensor_dtype(a), hst_tensor_dtype(b));
     assert_int_equal(hst_tensor_rank(a), hst_tensor_rank(b));
     for (int i = 0; i < hst_tensor_rank(a); i++) assert_int_equal(hst_tensor_dims(a)[i], hst_tensor_dims(b)[i]);
-    if (hst_tensor_dtype(a) == HST_DTYPE_SEQUENCE) {
+    if (hst_tensor_dtype(a) >= HST_DTYPE_SEQUENCE) {
         for (size_t i = 0; i < (size_t)hst_tensor_count(a); i++)
             assert_same(hst_tensor_item(a, i), hst_tensor_item(b, i));
     } else {
@@ -102,6 +102,33 @@ static void test_round_trips(void **state) {
     hst_tensor_free(none);
 }
 
+static void test_maps(void **state) {
+    (void)state;
+    static const hst_dtype dtypes[] = {HST_DTYPE_F32, HST_DTYPE_S64, HST_DTYPE_F16};
+    for (int64_t n = 0; n <= 3; n += 3) {
+        for (int i = 0; i < 3; i++) {
+            hst_tensor *keys = numbers(HST_DTYPE_U16, n), *values = numbers(dtypes[i], n), *map, *list;
+            OK(hst_tensor_new_map(keys, values, NULL, &map, &err));
+            if (n || dtypes[i] == HST_DTYPE_F32)
+                round_trip(map, HST_DTYPE_MAP, "map"); /* an empty one loses its type */
+            if (n) round_trip(map, HST_DTYPE_OPTIONAL, NULL);
+            OK(hst_tensor_new_sequence(1, (const hst_tensor *const *)&map, NULL, &list, &err));
+            if (n) round_trip(list, HST_DTYPE_SEQUENCE, NULL);
+            const hst_tensor *mixed[2] = {map, keys};
+            hst_tensor_free(list);
+            OK(hst_tensor_new_sequence(2, mixed, NULL, &list, &err));
+            char *data;
+            size_t size;
+            assert_int_equal(hst_tensor_write_onnx_memory(list, HST_DTYPE_SEQUENCE, NULL, &data, &size, &err),
+                             HST_STATUS_INVALID_ARGUMENT);
+            hst_tensor_free(list);
+            hst_tensor_free(map);
+            hst_tensor_free(keys);
+            hst_tensor_free(values);
+        }
+    }
+}
+
 static hst_status read_bytes(const char *bytes, size_t size, hst_dtype as, hst_tensor **t) {
     return hst_tensor_read_onnx_memory(bytes, size, as, NULL, t, NULL, &err);
 }
@@ -143,6 +170,12 @@ static void test_refused(void **state) {
         {HST_DTYPE_SEQUENCE, HST_STATUS_UNSUPPORTED, BYTES("\x10\x05\x3a\x00")}, /* an empty optional */
         {HST_DTYPE_OPTIONAL, HST_STATUS_BAD_FORMAT, BYTES("\x10\x01\x1a\x07" TENSOR "\x1a\x07" TENSOR)},
         {HST_DTYPE_OPTIONAL, HST_STATUS_BAD_FORMAT, BYTES("\x10\x01\x18\x07")}, /* a number instead of a message */
+        {HST_DTYPE_MAP, HST_STATUS_BAD_FORMAT, BYTES("")},                      /* no type of keys */
+        {HST_DTYPE_MAP, HST_STATUS_BAD_FORMAT, BYTES("\x10\x01\x18\x07")},      /* keys of f32 */
+        {HST_DTYPE_MAP, HST_STATUS_BAD_FORMAT, BYTES("\x10\x03\x18\x07")},      /* a key, no value */
+        {HST_DTYPE_MAP, HST_STATUS_BAD_FORMAT, BYTES("\x10\x03\x18\xff\x01\x2a\x09\x1a\x07" TENSOR)}, /* 255 is no s8 */
+        {HST_DTYPE_MAP, HST_STATUS_BAD_FORMAT,
+         BYTES("\x10\x08\x18\x07\x2a\x09\x1a\x07" TENSOR)}, /* strings, a number */
         {HST_DTYPE_F32, HST_STATUS_INVALID_ARGUMENT, BYTES("")},
     };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
@@ -215,8 +248,8 @@ static void test_external(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_round_trips), cmocka_unit_test(test_strings),
-                                       cmocka_unit_test(test_refused), cmocka_unit_test(test_nesting),
-                                       cmocka_unit_test(test_external)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_round_trips), cmocka_unit_test(test_maps),
+                                       cmocka_unit_test(test_strings),     cmocka_unit_test(test_refused),
+                                       cmocka_unit_test(test_nesting),     cmocka_unit_test(test_external)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -15,7 +15,7 @@ static void fail(const char *what, const hst_error *err) {
 static bool same(const hst_tensor *a, const hst_tensor *b) {
     int64_t n = hst_tensor_count(a);
     if (hst_tensor_dtype(a) != hst_tensor_dtype(b) || n != hst_tensor_count(b)) return false;
-    if (hst_tensor_dtype(a) == HST_DTYPE_SEQUENCE) {
+    if (hst_tensor_dtype(a) >= HST_DTYPE_SEQUENCE) {
         for (size_t i = 0; i < (size_t)n; i++)
             if (!same(hst_tensor_item(a, i), hst_tensor_item(b, i))) return false;
         return true;
@@ -29,13 +29,13 @@ static bool same(const hst_tensor *a, const hst_tensor *b) {
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-    static const hst_dtype kinds[] = {HST_DTYPE_NONE, HST_DTYPE_SEQUENCE, HST_DTYPE_OPTIONAL};
+    static const hst_dtype kinds[] = {HST_DTYPE_NONE, HST_DTYPE_SEQUENCE, HST_DTYPE_OPTIONAL, HST_DTYPE_MAP};
     hst_error err = {0};
     hst_tensor *t = NULL, *again = NULL;
     char *name = NULL, *out = NULL;
     size_t out_size = 0;
     if (!size) return 0;
-    hst_dtype as = kinds[data[0] % 3];
+    hst_dtype as = kinds[data[0] % 4];
     if (hst_tensor_read_onnx_memory(data + 1, size - 1, as, NULL, &t, &name, &err) != HST_STATUS_OK) {
         if (t || name) fail("something was made of what failed", &err);
         return 0;

@@ -193,6 +193,8 @@ class Values(unittest.TestCase):
             plain = [v.tolist() for v in value] if isinstance(value, list) else value and value.tolist()
             self.assertEqual([v.tolist() for v in got] if isinstance(got, list) else got and got.tolist(), plain)
             self.assertEqual(name, "n")
+        for value in ({1: 0.5, -2: 1.5}, {"a": 1, "b": 2}, {3: "x"}):
+            self.assertEqual(hasten.read_value(hasten.write_value(value), "map")[0], value)
         with tempfile.TemporaryDirectory() as folder:
             path = os.path.join(folder, "input_0.pb")
             self.assertIsNone(hasten.write_value([a, b], path))
@@ -205,7 +207,7 @@ class Values(unittest.TestCase):
             hasten.read_value(b"\xff")
         with self.assertRaises(LookupError):
             hasten.read_value("/nowhere/at/all.pb")
-        for wrong in (lambda: hasten.read_value(b"", "map"), lambda: hasten.write_value(hasten.Tensor([1]), kind="map")):
+        for wrong in (lambda: hasten.read_value(b"", "list"), lambda: hasten.write_value(hasten.Tensor([1]), kind="list")):
             with self.assertRaises(ValueError):
                 wrong()
         with self.assertRaises(hasten.InvalidArgumentError):
