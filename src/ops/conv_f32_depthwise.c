@@ -120,12 +120,20 @@ static void turn_out(const job *j, const float *pixels, int64_t n, int64_t chann
     }
 }
 
+/* The widest tile that covers a row of outputs in the fewest tiles, or in two that overlap. */
+static int64_t tile_width(int64_t columns) {
+    const int64_t want = ceil_div(columns, ceil_div(columns, CONV_PIXELS_MOST));
+    const int *count = conv_pixel_counts;
+    while (count[0] > columns || (count[0] > 1 && count[1] >= want)) count++;
+    return *count;
+}
+
 /* Strip by strip, down the rows: what one row of outputs read is still near when the next reads most of it again. */
 static void compute(const job *j, const float *w, const float *bias, const float *x, int64_t rows, int64_t columns,
                     float *pixels) {
-    const int64_t tiles = ceil_div(columns, CONV_PIXELS_MOST);
+    const int64_t each = tile_width(columns), tiles = ceil_div(columns, each);
     for (int64_t i = 0; i < tiles; i++) {
-        const int64_t first = i * columns / tiles, last = (i + 1) * columns / tiles;
+        const int64_t first = tiles > 1 ? i * (columns - each) / (tiles - 1) : 0;
         for (int64_t r = 0; r < rows; r++) {
             const conv_pixels t = {.k = j->taps,
                                    .w = w,
@@ -135,7 +143,7 @@ static void compute(const job *j, const float *w, const float *bias, const float
                                    .y = pixels + (r * columns + first) * j->nr,
                                    .pitch = j->nr,
                                    .step = j->x.stride * j->nr,
-                                   .outputs = (int)(last - first)};
+                                   .outputs = (int)each};
             j->f->pixels(&t);
         }
     }

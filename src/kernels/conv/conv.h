@@ -35,8 +35,10 @@ typedef struct conv_pixels {
     const float *bias;     /* [pitch]; -0 where there is none */
     float *y;              /* [outputs][pitch] */
     int64_t pitch, step;   /* pitch: channels, a multiple of the family's lanes */
-    int outputs;           /* 1 … CONV_PIXELS_MOST */
+    int outputs;           /* one of conv_pixel_counts */
 } conv_pixels;
+
+static const int conv_pixel_counts[] = {14, 10, 7, 4, 2, 1}; /* a row is covered by tiles that may overlap */
 
 typedef struct conv_family {
     const char *name;

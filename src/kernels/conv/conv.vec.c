@@ -107,17 +107,9 @@ static void pixels(const conv_pixels *t) {
     switch (t->outputs) {
         PIXELS(1);
         PIXELS(2);
-        PIXELS(3);
         PIXELS(4);
-        PIXELS(5);
-        PIXELS(6);
         PIXELS(7);
-        PIXELS(8);
-        PIXELS(9);
         PIXELS(10);
-        PIXELS(11);
-        PIXELS(12);
-        PIXELS(13);
         PIXELS(14);
     default:
         break;
