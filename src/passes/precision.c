@@ -24,13 +24,17 @@ static bool moves(const node *n) {
     return among(n, names);
 }
 
-/* Nodes that make half numbers out of none: their output is cast, they stay. */
+/* Nodes that make half numbers out of none: their output is cast, they stay. One that takes its type from its input is
+ * none of them. */
 static bool makes(const node *n) {
+    static const char *const alike[] = {"EyeLike", "RandomNormalLike", "RandomUniformLike", NULL};
+    if (among(n, alike) && !node_int(n, "dtype", 0)) return false;
     static const char *const names[] = {"Constant",          "ConstantOfShape", "EyeLike",
                                         "RandomNormal",      "RandomUniform",   "RandomNormalLike",
                                         "RandomUniformLike", "Multinomial",     NULL};
     if (among(n, names)) return true;
-    return node_is(n, "", "Gather") && match_constant(n->in[0]);
+    /* Of a table that others read too the rows are taken out of its Cast. */
+    return node_is(n, "", "Gather") && match_constant(n->in[0]) && n->in[0]->n_uses == 1;
 }
 
 /* True where some node computes with half numbers, and nothing stands in the way. */
@@ -76,7 +80,8 @@ static hst_status widen(graph *g, bool *changed, hst_error *err) {
         if (is_half(g->inputs[i]->type.dtype)) HST_TRY(graph_cast_uses(g->inputs[i], HST_DTYPE_F32, err));
     for (int i = 0; i < n_initializers; i++) {
         value *v = g->initializers[i];
-        bool table = v->n_uses == 1 && v->uses[0].index == 0 && makes(v->uses[0].node);
+        bool table =
+            v->n_uses == 1 && v->uses[0].index == 0 && node_is(v->uses[0].node, "", "Gather") && makes(v->uses[0].node);
         if (is_half(v->type.dtype) && !v->is_input && !table) HST_TRY(graph_cast_uses(v, HST_DTYPE_F32, err));
     }
     for (int i = 0; i < g->n_outputs; i++)

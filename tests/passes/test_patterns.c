@@ -216,6 +216,29 @@ static void a_half_precision_weight_is_taken_as_it_lies(void **state) {
     model_free(m);
 }
 
+/* What takes its type from an input that is widened is widened too: an EyeLike; rows of a table that is read twice. */
+static void what_follows_half_precision_is_widened(void **state) {
+    (void)state;
+    const dim square[2] = {8, 8};
+    const int64_t dims[2] = {8, 8};
+    hst_tensor *t, *at;
+    model *m = begin();
+    value *x = input(m, "x", HST_DTYPE_F16, 2, square);
+    assert_int_equal(tensor_new(HST_DTYPE_F16, 2, dims, NULL, &t, NULL), HST_STATUS_OK);
+    for (int64_t i = 0; i < 64; i++) tensor_set_f64(t, i, (double)(i % 9) / 4 - 1);
+    assert_int_equal(model_own_tensor(m, t, NULL), HST_STATUS_OK);
+    assert_int_equal(tensor_new(HST_DTYPE_S64, 1, dims, NULL, &at, NULL), HST_STATUS_OK);
+    for (int64_t i = 0; i < 8; i++) tensor_set_s64(at, i, 7 - i);
+    assert_int_equal(model_own_tensor(m, at, NULL), HST_STATUS_OK);
+    value *table = graph_add_initializer(m->main, "w", t);
+    value *picked = apply(m, "Gather", table, graph_add_initializer(m->main, "", at));
+    value *sum = apply(m, "Add", apply(m, "Mul", picked, x), apply(m, "MatMul", x, table));
+    finish(m, apply(m, "Add", sum, apply(m, "EyeLike", x, NULL)));
+    rewrite(m, 0.03); /* f16 rounds behind every operator */
+    assert_int_equal(m->main->outputs[0]->type.dtype, HST_DTYPE_F16);
+    model_free(m);
+}
+
 /* A head that reads the first row: the Gather moves up to the residual's two readers. */
 static void rows_that_nobody_reads_are_left_out(void **state) {
     (void)state;
@@ -315,6 +338,7 @@ int main(void) {
                                        cmocka_unit_test(a_sum_goes_into_the_norm_only_when_it_is_read_once),
                                        cmocka_unit_test(a_product_takes_bias_and_activation),
                                        cmocka_unit_test(a_half_precision_weight_is_taken_as_it_lies),
+                                       cmocka_unit_test(what_follows_half_precision_is_widened),
                                        cmocka_unit_test(a_default_is_no_constant),
                                        cmocka_unit_test(rows_that_nobody_reads_are_left_out),
                                        cmocka_unit_test(an_output_keeps_its_name),
