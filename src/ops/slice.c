@@ -1,4 +1,5 @@
-/* Slice: on each named axis the elements start, start + step, … before end, numbers as Python's slices take them.
+/* Slice: on each named axis the elements start, start + step, … before end. Negative numbers count from the end, then
+ * they are clamped: with a negative step a start before the axis is its first element, where Python's would be none.
  * starts, ends and axes are attributes before version 10, inputs since, with steps. */
 #include <string.h>
 
@@ -40,16 +41,16 @@ static int64_t clamp(int64_t a, int64_t low, int64_t high) {
 static void resolve(const args *a, int axis, int64_t length, int64_t *first, int64_t *count, int64_t *step) {
     int64_t start = a->start[axis], end = a->end[axis];
     *step = clamp(a->step[axis], -length - 1, length + 1);
-    if (start < 0) start = start < -length ? -1 : start + length;
+    if (start < 0) start = start < -length ? -1 : start + length; /* clamped below */
     if (end < 0) end = end < -length ? -1 : end + length;
     if (*step > 0) {
         start = clamp(start, 0, length);
         end = clamp(end, 0, length);
         *count = end > start ? (end - start - 1) / *step + 1 : 0;
     } else {
-        start = clamp(start, a->start[axis] < -length ? -1 : 0, length - 1);
+        start = clamp(start, 0, length - 1);
         end = clamp(end, -1, length - 1);
-        *count = start > end ? (start - end - 1) / -*step + 1 : 0;
+        *count = length && start > end ? (start - end - 1) / -*step + 1 : 0;
     }
     *first = *count ? start : 0;
 }
@@ -212,7 +213,7 @@ static const op_case cases[] = {
     {"backwards", 0, "(s32[4]{1 2 3 4}, s64[1]{3}, s64[1]{0}, s64[1]{0}, s64[1]{-1}) -> (s32[3]{4 3 2})", 0},
     {"reversal", 0, "(s32[4]{1 2 3 4}, s64[1]{-1}, s64[1]{-9223372036854775808}, s64[1]{0}, s64[1]{-1}) -> (s32[4]{4 3 2 1})", 0},
     {"backwards from far", 0, "(s32[5]{1 2 3 4 5}, s64[1]{100}, s64[1]{-100}, s64[1]{0}, s64[1]{-2}) -> (s32[3]{5 3 1})", 0},
-    {"backwards from before the front", 0, "(s32[2]{1 2}, s64[1]{-100}, s64[1]{-200}, s64[1]{0}, s64[1]{-1}) -> (s32[0]{})", 0},
+    {"backwards from before the front", 0, "(s32[2]{1 2}, s64[1]{-100}, s64[1]{-200}, s64[1]{0}, s64[1]{-1}) -> (s32[1]{1})", 0},
     {"huge steps", 0, "(s32[3]{1 2 3}, s64[1]{0}, s64[1]{9223372036854775807}, s64[1]{0}, s64[1]{9223372036854775807}) -> (s32[1]{1})", 0},
     {"huge negative step", 0, "(s32[3]{1 2 3}, s64[1]{-1}, s64[1]{-9223372036854775808}, s64[1]{0}, s64[1]{-9223372036854775808}) -> (s32[1]{3})", 0},
     {"start beyond the end", 0, "(f32[2,2]{1 2 3 4}, s64[1]{5}, s64[1]{9}, s64[1]{1}) -> (f32[2,0]{})", 0},
