@@ -154,11 +154,14 @@ static int64_t least(int64_t a, int64_t b) {
     return a < b ? a : b;
 }
 
+static int64_t level_2(void) {
+    const size_t cache = cpu_cache(2);
+    return cache ? (int64_t)cache : 512 * 1024;
+}
+
 /* Rows that stay in the second level cache beside a panel. */
 static int64_t block_rows(const gemm_s8 *g) {
-    size_t cache = cpu_cache(2);
-    if (!cache) cache = 512 * 1024;
-    int64_t rows = (int64_t)(cache / 2) / (g->k ? g->k : 1);
+    int64_t rows = level_2() / 2 / (g->k ? g->k : 1);
     rows = rows < ROWS_MIN ? ROWS_MIN : rows > ROWS_MAX ? ROWS_MAX : rows;
     return rows / g->family->mr * g->family->mr;
 }
@@ -177,6 +180,9 @@ int64_t gemm_s8_parts(gemm_s8 *g, int workers) {
         if (rows * panels < few) rows = least(ceil_div(few, panels), ceil_div(g->m, mr));
         columns = least(ceil_div(most, rows), panels);
     }
+    /* Panels are read once by each worker if neighbours share them; where all panels stay in its cache it rather works
+     * on rows that it has made itself. */
+    g->rows_first = panels * gemm_s8_panel_bytes(g->k) <= level_2() / 2;
     g->part_rows = ceil_div(ceil_div(g->m, rows), mr) * mr;
     g->part_panels = ceil_div(ceil_div(panels, columns), unit) * unit;
     return ceil_div(g->m, g->part_rows) * ceil_div(panels, g->part_panels);
@@ -226,10 +232,12 @@ static void activate(const gemm_s8 *g, int64_t row, int64_t rows, int64_t column
 }
 
 void gemm_s8_part(const gemm_s8 *g, int64_t part) {
-    /* Neighbours share their panels, so that each worker reads its share of the weights once. */
     const int64_t panels = gemm_s8_panels(g->n), blocks = ceil_div(g->m, g->part_rows);
-    const int64_t row = part % blocks * g->part_rows, rows = least(g->m - row, g->part_rows);
-    const int64_t panel = part / blocks * g->part_panels, panel_end = least(panel + g->part_panels, panels);
+    const int64_t columns = ceil_div(panels, g->part_panels);
+    const int64_t block = g->rows_first ? part / columns : part % blocks;
+    const int64_t row = block * g->part_rows, rows = least(g->m - row, g->part_rows);
+    const int64_t panel = (g->rows_first ? part % columns : part / blocks) * g->part_panels;
+    const int64_t panel_end = least(panel + g->part_panels, panels);
     for (int64_t p = panel; p < panel_end; p += GROUP) {
         const int64_t end = least(p + GROUP, panel_end);
         for (int64_t i = p; i < end; i += g->family->panels) panels_by_tiles(g, i, row, rows);

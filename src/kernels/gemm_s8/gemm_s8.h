@@ -148,6 +148,7 @@ typedef struct gemm_s8 {
     const float *residual; /* [m, n] or NULL */
     int64_t ldr;
     int64_t part_rows, part_panels; /* gemm_s8_parts's */
+    bool rows_first;                /* as well: neighbouring parts share their rows, not their panels */
 } gemm_s8;
 
 /* Cuts the product into disjoint parts of some 10 us, to be done in any order by whoever is free; how many. */
