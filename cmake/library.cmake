@@ -107,6 +107,7 @@ target_compile_definitions(hasten_ops PRIVATE HASTEN_WITHOUT_CASES)
 foreach(objects IN ITEMS hasten_objects hasten_ops hasten_ops_cases)
   target_include_directories(${objects} PUBLIC ${CMAKE_SOURCE_DIR}/include ${CMAKE_SOURCE_DIR}/src)
   target_link_libraries(${objects} PUBLIC hasten_flags ${HASTEN_LIBRARIES})
+  target_compile_options(${objects} PRIVATE -ffunction-sections -fdata-sections)
 endforeach()
 
 add_library(hasten SHARED $<TARGET_OBJECTS:hasten_objects> $<TARGET_OBJECTS:hasten_ops>)
@@ -115,7 +116,8 @@ target_include_directories(hasten PUBLIC $<BUILD_INTERFACE:${CMAKE_SOURCE_DIR}/i
 target_link_libraries(hasten PRIVATE hasten_flags ${HASTEN_LIBRARIES})
 set_target_properties(hasten PROPERTIES VERSION ${PROJECT_VERSION} SOVERSION 0
                                         LINK_DEPENDS ${CMAKE_SOURCE_DIR}/cmake/hasten.map)
-target_link_options(hasten PRIVATE LINKER:--version-script=${CMAKE_SOURCE_DIR}/cmake/hasten.map)
+# What only the tests call (the parser of cases, readers that they drive) stays out.
+target_link_options(hasten PRIVATE LINKER:--version-script=${CMAKE_SOURCE_DIR}/cmake/hasten.map LINKER:--gc-sections)
 # Operators and kernels are tables of pointers: packed, their relocations take a few bytes instead of 24 each. Loaders know
 # that from glibc 2.36 on; whether this machine's does is tried.
 if(NOT CMAKE_CROSSCOMPILING)
