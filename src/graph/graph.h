@@ -163,6 +163,12 @@ struct model {
     int n_symbols, symbols_capacity;
     struct names *symbol_index; /* of the first n_symbols_indexed, for dim_symbol; NULL before the first */
     int n_symbols_indexed;
+    /* What symbols are made of (ops/length.c): by symbol; the symbols by that; of how many symbols the names were read.
+     */
+    const struct made **made;
+    int made_capacity;
+    struct names *made_index;
+    int n_symbols_read;
     int n_values, n_nodes; /* ids handed out */
     hst_tensor **tensors;  /* owned by the model, freed with it */
     int n_tensors, tensors_capacity;
@@ -171,6 +177,7 @@ struct model {
     struct pool *pool; /* of model_large; NULL: none yet */
     bytes extra;
     model_quantization quantization;
+    bool partial;  /* to be looked at, not run: nodes of unknown operators have no op, what they give no type */
     bool compiled; /* read from an engine file: rewritten already, its weights mapped as the kernels read them */
     hst_dtype weights; /* of packed linear layers: f16, bf16; else f32 */
     const struct op *const *operators; /* descriptors that the user brought for this model; they win over op_list */
@@ -240,6 +247,7 @@ hst_status node_error(const node *n, hst_error *err, hst_status code, const char
 
 /* ---- symbols and types ---- */
 dim dim_symbol(model *m, const char *name); /* the symbol of that name, made on first use; "" makes a fresh one. 0 = no memory is never a symbol: symbols are < 0 */
+dim dim_find(const model *m, const char *name); /* 0 where no symbol has that name */
 const char *dim_name(const model *m, dim d); /* NULL where d is a number; "" for a fresh one */
 bool type_equal(const type *a, const type *b);
 type type_of_tensor(const hst_tensor *t);

@@ -48,6 +48,13 @@ dim dim_symbol(model *m, const char *name) {
     return DIM_SYMBOL_FIRST - (m->n_symbols - 1);
 }
 
+dim dim_find(const model *m, const char *name) {
+    for (int k = m->n_symbols_indexed; k < m->n_symbols; k++)
+        if (strcmp(m->symbols[k], name) == 0) return DIM_SYMBOL_FIRST - k;
+    void **known = m->symbol_index ? names_find(m->symbol_index, names_text(name)) : NULL;
+    return known && *known ? DIM_SYMBOL_FIRST - ((intptr_t)*known - 1) : 0;
+}
+
 const char *dim_name(const model *m, dim d) {
     if (d >= 0) return NULL;
     dim k = DIM_SYMBOL_FIRST - d;

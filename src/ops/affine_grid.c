@@ -10,14 +10,20 @@ static hst_status infer(infer_context *c, hst_error *err) {
     dim size[HST_RANK_MAX];
     const int n = infer_dims(c, 1, size, HST_RANK_MAX);
     type *y = &c->out[0];
-    y->dtype = infer_in(c, 0)->dtype;
+    const type *theta = infer_in(c, 0), *lengths = infer_in(c, 1);
+    y->dtype = theta->dtype;
+    if (n < 0 && lengths->rank == 1 && lengths->dim[0] >= 3 && lengths->dim[0] <= 5) {
+        y->rank = (int)lengths->dim[0];
+        for (int k = 0; k < y->rank; k++) y->dim[k] = k || theta->rank != 3 ? dim_symbol(c->model, "") : theta->dim[0];
+        y->dim[y->rank - 1] = y->rank - 2;
+    }
     if (n < 3 || n > 5) return HST_STATUS_OK;
     y->rank = n;
     y->dim[0] = size[0];
     memcpy(y->dim + 1, size + 2, (size_t)(n - 2) * sizeof *size);
     y->dim[n - 1] = n - 2;
     for (int k = 0; k < n; k++)
-        if (y->dim[k] < 0 && !dim_is_symbol(y->dim[k])) y->dim[k] = dim_symbol(c->model, "");
+        if (!dim_is_length(c->model, y->dim[k])) y->dim[k] = dim_symbol(c->model, "");
     return HST_STATUS_OK;
 }
 

@@ -13,7 +13,15 @@ static hst_status infer(infer_context *c, hst_error *err) {
     c->out[0] = *x;
     if (c->n_out < 2) return HST_STATUS_OK;
     c->out[1] = *x;
-    if (x->rank == 3) c->out[1].dim[2] = w->rank == 3 && w->dim[2] > 0 ? w->dim[2] - 1 : dim_symbol(c->model, "");
+    if (x->rank != 3) return HST_STATUS_OK;
+    const type *past = infer_in(c, 3);
+    if (w->rank == 3 && w->dim[2] > 0)
+        c->out[1].dim[2] = w->dim[2] - 1;
+    else if (past->rank == 3)
+        c->out[1].dim[2] = past->dim[2];
+    else
+        c->out[1].dim[2] = w->rank == 3 && dim_is_symbol(w->dim[2]) ? dim_difference(c->model, w->dim[2], 1)
+                                                                    : dim_symbol(c->model, "");
     return HST_STATUS_OK;
 }
 

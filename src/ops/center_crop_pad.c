@@ -30,7 +30,7 @@ static hst_status infer(infer_context *c, hst_error *err) {
     HST_TRY(read_axes(c->node, x->rank, axis, &count, err));
     const int known = infer_dims(c, 1, shape, HST_RANK_MAX);
     for (int k = 0; k < count; k++) {
-        const bool here = known == count && (shape[k] >= 0 || dim_is_symbol(shape[k]));
+        const bool here = known == count && dim_is_length(c->model, shape[k]);
         y->dim[axis[k]] = here ? shape[k] : dim_symbol(c->model, "");
     }
     return HST_STATUS_OK;

@@ -20,7 +20,11 @@ static hst_status infer(infer_context *c, hst_error *err) {
 static hst_status infer_batch(infer_context *c, hst_error *err) {
     (void)err;
     c->out[0] = *infer_in(c, 0);
-    for (int i = 1; i < c->n_out; i++) c->out[i] = *infer_in(c, 3 + (i + 1) % 2);
+    const type *x = &c->out[0];
+    for (int i = 1; i < c->n_out; i++) {
+        c->out[i] = *infer_in(c, 3 + (i + 1) % 2);
+        if (c->out[i].rank == 1 && dim_is_symbol(c->out[i].dim[0]) && x->rank > 1) c->out[i].dim[0] = x->dim[1];
+    }
     return HST_STATUS_OK;
 }
 

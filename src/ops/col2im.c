@@ -33,7 +33,12 @@ static hst_status infer(infer_context *c, hst_error *err) {
     int64_t image[WINDOW_RANK_MAX], block[WINDOW_RANK_MAX];
     const int n = infer_ints(c, 1, image, WINDOW_RANK_MAX), n_block = infer_ints(c, 2, block, WINDOW_RANK_MAX);
     window w;
+    const type *wanted = infer_in(c, 1);
     y->dtype = x->dtype;
+    if (n < 0 && wanted->rank == 1 && wanted->dim[0] > 0 && wanted->dim[0] <= WINDOW_RANK_MAX) {
+        y->rank = (int)wanted->dim[0] + 2;
+        for (int k = 0; k < y->rank; k++) y->dim[k] = k || x->rank != 3 ? dim_symbol(c->model, "") : x->dim[0];
+    }
     if (n < 0 || n_block < 0) return HST_STATUS_OK;
     HST_TRY(read_args(c->node, image, n, block, n_block, &w, err));
     y->rank = n + 2;

@@ -19,7 +19,7 @@ static void infer_concat_content(infer_context *c) {
         bool integer = t->dtype == HST_DTYPE_S64 || t->dtype == HST_DTYPE_S32;
         known += here > 0;
         if (here < 0 && (!integer || t->dim[0] < 0 || t->dim[0] > CONTENT_MOST - n)) return;
-        for (int k = 0; here < 0 && k < t->dim[0]; k++) all[n + k] = dim_symbol(c->model, "");
+        for (int k = 0; here < 0 && k < t->dim[0]; k++) all[n + k] = dim_integer(c->model);
         n += here < 0 ? (int)t->dim[0] : here;
     }
     if (known) infer_content(c, 0, all, n);

@@ -41,6 +41,8 @@ static hst_status infer(infer_context *c, hst_error *err) {
         if (shape[k] < 0 && !dim_is_symbol(shape[k]))
             return node_error(c->node, err, HST_STATUS_BAD_SHAPE, "shape has %lld on axis %d", (long long)shape[k], k);
     *y = type_make(y->dtype, n, shape);
+    for (int k = 0; k < n; k++)
+        if (!dim_is_length(c->model, y->dim[k])) y->dim[k] = dim_symbol(c->model, "");
     infer_fill_content(c, value);
     return HST_STATUS_OK;
 }

@@ -64,6 +64,19 @@ static hst_status fit(const node *n, args *a, int k, int64_t in, hst_error *err)
     return HST_STATUS_OK;
 }
 
+/* The output's length where the input's is a symbol. */
+static dim symbolic(model *m, const args *a, int k, dim in) {
+    const window *w = &a->w;
+    const dim stepped = dim_product(m, (dim[]){in, w->stride[k]}, 2);
+    int64_t more;
+    if (a->want[k]) return a->want[k];
+    if (w->padding == WINDOW_SAME_UPPER || w->padding == WINDOW_SAME_LOWER) return stepped;
+    if (!s64_add(window_reach(w, k) - w->stride[k], a->padding[k], &more) ||
+        !s64_sub(more, w->begin[k] + w->end[k], &more))
+        return dim_symbol(m, "");
+    return dim_sum(m, stepped, more);
+}
+
 static hst_status infer(infer_context *c, hst_error *err) {
     const type *x = infer_in(c, 0), *weight = infer_in(c, 1);
     type *y = &c->out[0];
@@ -78,10 +91,15 @@ static hst_status infer(infer_context *c, hst_error *err) {
                           weight->rank);
     HST_TRY(conv_group(c->node, &a.group, err));
     y->dim[1] = dim_product(c->model, (dim[]){weight->dim[1], a.group}, 2);
-    if (!window_numbers(weight->dim + 2, x->rank - 2)) return HST_STATUS_OK;
-    HST_TRY(read_args(c->node, x->rank, weight->dim + 2, &a, err));
+    const int64_t *kernel = weight->dim + 2;
+    if (!window_numbers(kernel, x->rank - 2) && node_ints(c->node, "kernel_shape", &kernel) != x->rank - 2)
+        return HST_STATUS_OK;
+    HST_TRY(read_args(c->node, x->rank, kernel, &a, err));
     for (int k = 0; k < a.w.rank; k++) {
-        if (dim_is_symbol(x->dim[2 + k])) continue;
+        if (dim_is_symbol(x->dim[2 + k])) {
+            y->dim[2 + k] = symbolic(c->model, &a, k, x->dim[2 + k]);
+            continue;
+        }
         HST_TRY(fit(c->node, &a, k, x->dim[2 + k], err));
         y->dim[2 + k] = a.w.in[k];
     }

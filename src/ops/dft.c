@@ -34,6 +34,9 @@ static hst_status infer(infer_context *c, hst_error *err) {
     if (x->rank < 0) return HST_STATUS_OK;
     for (int k = 0; k < x->rank; k++) y->dim[k] = dim_symbol(c->model, "");
     bool named = n->opset >= 20 && n->n_in > 2 && n->in[2];
+    const bool onesided = node_int(n, "onesided", 0) != 0, resized = n->n_in > 1 && n->in[1];
+    for (int k = 0; k < x->rank && !onesided && !resized; k++) y->dim[k] = x->dim[k]; /* whatever the axis */
+    if (x->rank) y->dim[x->rank - 1] = onesided && node_int(n, "inverse", 0) ? 1 : 2;
     if (named && infer_ints(c, 2, &axis, 1) != 1) return HST_STATUS_OK;
     HST_TRY(read_args(n, x->rank, axis, &a, err));
     for (int k = 0; k < x->rank; k++) y->dim[k] = x->dim[k];

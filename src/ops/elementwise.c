@@ -162,7 +162,9 @@ static void infer_binary_content(infer_context *c, const binary_rule *rule) {
     if (!rule->content || na < 0 || nb < 0 || (na != 1 && nb != 1 && na != nb)) return;
     int n = na == 1 ? nb : na;
     for (int k = 0; k < n; k++)
-        if (!rule->content(c->model, a[na == 1 ? 0 : k], b[nb == 1 ? 0 : k], &to[k])) return;
+        if (!rule->content(c->model, a[na == 1 ? 0 : k], b[nb == 1 ? 0 : k], &to[k]) ||
+            (c->out[0].dtype == HST_DTYPE_S32 && !dim_is_symbol(to[k]) && to[k] != (int32_t)to[k]))
+            return; /* it wraps round */
     infer_content(c, 0, to, n);
 }
 
@@ -174,7 +176,12 @@ hst_status binary_infer_with(infer_context *c, const binary_rule *rule, hst_erro
         return node_error(c->node, err, HST_STATUS_BAD_SHAPE, "A is %s, B is %s", dtype_name(a->dtype),
                           dtype_name(b->dtype));
     out->dtype = a->dtype != HST_DTYPE_NONE ? a->dtype : b->dtype;
-    HST_TRY(infer_broadcast(c, a, &aligned, out, err));
+    if (c->node->opset < 7 || node_is(c->node, "", "PRelu")) { /* B broadcasts to A, not both */
+        out->rank = a->rank;
+        memcpy(out->dim, a->dim, sizeof out->dim);
+    } else {
+        HST_TRY(infer_broadcast(c, a, &aligned, out, err));
+    }
     if (out->rank == 0 || out->rank == 1) infer_binary_content(c, rule);
     return HST_STATUS_OK;
 }

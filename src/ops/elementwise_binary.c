@@ -20,38 +20,31 @@ static int64_t s_prelu(int64_t a, int64_t b, bool u) { return a < 0 && !u ? s_mu
 
 /* ---- lengths ---- */
 
-static bool number(dim d) { return !dim_is_symbol(d); }
-static bool length(dim d) { return d >= 0 || dim_is_symbol(d); }
+static bool number(dim d) {
+    return !dim_is_symbol(d);
+}
 
 static bool content_add(model *m, dim a, dim b, dim *out) {
-    if (number(a) && number(b)) return s64_add(a, b, out);
-    if (!length(a) || !length(b)) return false;
     *out = dim_sum(m, a, b);
-    return true;
+    return *out != DIM_TOO_LARGE;
 }
 
 static bool content_sub(model *m, dim a, dim b, dim *out) {
-    (void)m;
-    if (number(a) && number(b)) return s64_sub(a, b, out);
-    if (number(b) && b == 0) *out = a;
-    else if (a == b) *out = 0;
-    else return false;
-    return true;
+    *out = dim_difference(m, a, b);
+    return *out != DIM_TOO_LARGE;
 }
 
 static bool content_mul(model *m, dim a, dim b, dim *out) {
-    if (number(a) && number(b)) return s64_mul(a, b, out);
-    if (!length(a) || !length(b)) return false;
     *out = dim_product(m, (dim[]){a, b}, 2);
-    return true;
+    return *out != DIM_TOO_LARGE;
 }
 
 static bool content_div(model *m, dim a, dim b, dim *out) {
-    bool whole = true;
+    bool whole;
     if (number(a) && number(b)) return s64_div(a, b, out);
-    if (!length(a) || !length(b) || b == 0) return false;
-    *out = dim_quotient(m, &a, 1, &b, 1, &whole);
-    return whole;
+    if (!dim_is_length(m, a) || !dim_is_length(m, b) || b == 0) return false; /* it truncates, a floor does not */
+    *out = number(b) ? dim_floor(m, a, b) : dim_quotient(m, &a, 1, &b, 1, &whole);
+    return true;
 }
 
 // clang-format off

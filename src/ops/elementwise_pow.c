@@ -29,7 +29,9 @@ static hst_status infer(infer_context *c, hst_error *err) {
     type aligned = *y;
     c->out[0].dtype = x->dtype;
     HST_TRY(elementwise_old_type(c->node, x, &aligned, err));
-    return infer_broadcast(c, x, &aligned, &c->out[0], err);
+    if (c->node->opset >= 7) return infer_broadcast(c, x, &aligned, &c->out[0], err);
+    c->out[0] = *x;
+    return HST_STATUS_OK;
 }
 
 typedef struct job {

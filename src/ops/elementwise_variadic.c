@@ -26,15 +26,18 @@ static const binary_rule rules[] = {
 
 static const binary_rule *rule_of(const node *n) { return binary_find(rules, sizeof rules / sizeof *rules, n->op_type); }
 
-/* Where every input's content is numbers. */
-static void infer_numbers(infer_context *c, const binary_rule *rule) {
-    int64_t most[CONTENT_MOST], next[CONTENT_MOST];
-    int n = infer_ints(c, 0, most, CONTENT_MOST);
+/* Min and Max of lengths. */
+static void infer_numbers(infer_context *c, bool least) {
+    dim most[CONTENT_MOST], next[CONTENT_MOST];
+    int n = infer_dims(c, 0, most, CONTENT_MOST);
     for (int i = 1; n >= 0 && i < c->n_in; i++) {
-        int m = infer_ints(c, i, next, CONTENT_MOST);
+        int m = infer_dims(c, i, next, CONTENT_MOST);
         if (m < 0 || (m != n && m != 1 && n != 1)) return;
         int both = n == 1 ? m : n;
-        for (int k = both - 1; k >= 0; k--) most[k] = rule->integer(most[n == 1 ? 0 : k], next[m == 1 ? 0 : k], false);
+        for (int k = both - 1; k >= 0; k--) {
+            const dim a = most[n == 1 ? 0 : k], b = next[m == 1 ? 0 : k];
+            most[k] = least ? dim_min(c->model, a, b) : dim_max(c->model, a, b);
+        }
         n = both;
     }
     if (n >= 0) infer_content(c, 0, most, n);
@@ -50,12 +53,13 @@ static hst_status infer(infer_context *c, hst_error *err) {
         if (t->dtype != HST_DTYPE_NONE && t->dtype != all.dtype)
             return node_error(c->node, err, HST_STATUS_BAD_SHAPE, "input %d is %s, others are %s", i,
                               dtype_name(t->dtype), dtype_name(all.dtype));
+        if (c->node->opset < 8) continue; /* all of one shape */
         HST_TRY(infer_broadcast(c, &all, t, &both, err));
         all.rank = both.rank;
         memcpy(all.dim, both.dim, sizeof all.dim);
     }
     c->out[0] = all;
-    if (rule->integer && (all.rank == 0 || all.rank == 1)) infer_numbers(c, rule);
+    if (rule->integer && (all.rank == 0 || all.rank == 1)) infer_numbers(c, rule->kernel == BINARY_MIN);
     return HST_STATUS_OK;
 }
 

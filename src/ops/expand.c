@@ -10,13 +10,22 @@ static hst_status infer(infer_context *c, hst_error *err) {
     int n = infer_dims(c, 1, shape, CONTENT_MOST);
     if (n < 0 && s->rank == 1 && s->dim[0] >= 0 && s->dim[0] <= HST_RANK_MAX && x->rank >= 0) {
         c->out[0].rank = x->rank > s->dim[0] ? x->rank : (int)s->dim[0];
-        for (int k = 0; k < c->out[0].rank; k++) c->out[0].dim[k] = dim_symbol(c->model, "");
+        for (int k = 0; k < c->out[0].rank; k++) { /* a length other than 1 stays, and what the shape does not reach */
+            const int from = k - (c->out[0].rank - x->rank);
+            const bool alone = k < c->out[0].rank - s->dim[0]; /* the shape has no such axis */
+            const bool stays = from >= 0 && (alone || (x->dim[from] >= 0 && x->dim[from] != 1));
+            c->out[0].dim[k] = stays ? x->dim[from] : dim_symbol(c->model, "");
+        }
     }
     if (n < 0 || x->rank < 0) return HST_STATUS_OK;
     if (n > HST_RANK_MAX) return node_error(c->node, err, HST_STATUS_UNSUPPORTED, "a shape of %d dimensions", n);
     wanted = type_make(x->dtype, n, shape);
     for (int k = 0; k < n; k++)
-        if (shape[k] < 0 && !dim_is_symbol(shape[k])) wanted.dim[k] = 1; /* -1: as exporters mean it, keeps */
+        if (!dim_is_symbol(shape[k])) {
+            if (shape[k] < 0) wanted.dim[k] = 1; /* -1: as exporters mean it, keeps */
+        } else if (!dim_is_length(c->model, shape[k])) {
+            wanted.dim[k] = dim_symbol(c->model, "");
+        }
     HST_TRY(infer_broadcast(c, x, &wanted, &c->out[0], err));
     dim one;
     if (c->out[0].rank <= 1 && infer_dims(c, 0, &one, 1) == 1 && (c->out[0].rank == 0 || c->out[0].dim[0] >= 0)) {

@@ -25,7 +25,7 @@ static hst_status out_dims(const node *n, const type *x, const type *index, int6
     int at = index->rank - 1, kept = x->rank - (int)(batch + k);
     if (at + kept > HST_RANK_MAX)
         return node_error(n, err, HST_STATUS_UNSUPPORTED, "an output of %d dimensions", at + kept);
-    for (int i = 0; i < at; i++) out[i] = i < batch && index->dim[i] < 0 ? x->dim[i] : index->dim[i];
+    for (int i = 0; i < at; i++) out[i] = i < batch && index->dim[i] < 0 && x->dim[i] >= 0 ? x->dim[i] : index->dim[i];
     for (int i = x->rank - kept; i < x->rank; i++) out[at++] = x->dim[i];
     *rank = at;
     return HST_STATUS_OK;

@@ -206,6 +206,26 @@ typedef struct infer_memory { /* arrays for one node, kept between nodes */
     size_t size;
 } infer_memory;
 
+/* A shape that cannot be: nothing of it reaches arithmetic that trusts lengths. */
+static hst_status check_type(const node *n, const char *what, int i, const type *t, hst_error *err) {
+    bool numbers = t->dtype != HST_DTYPE_NONE && t->dtype != HST_DTYPE_SEQUENCE && t->dtype != HST_DTYPE_OPTIONAL;
+    size_t bytes;
+    char text[160];
+    for (int k = 0; k < t->rank; k++) {
+        if (t->dim[k] == DIM_TOO_LARGE)
+            return node_error(n, err, HST_STATUS_BAD_SHAPE, "%s %d: the length of axis %d does not fit into 64 bits",
+                              what, i, k);
+        if (t->dim[k] < 0 && !dim_is_symbol(t->dim[k]))
+            return node_error(n, err, HST_STATUS_BAD_SHAPE, "%s %d has length %lld on axis %d", what, i,
+                              (long long)t->dim[k], k);
+        numbers = numbers && t->dim[k] >= 0;
+    }
+    if (t->rank < 0 || !numbers || shape_bytes(t->dtype, t->rank, t->dim, &bytes, NULL) == HST_STATUS_OK)
+        return HST_STATUS_OK;
+    return node_error(n, err, HST_STATUS_BAD_SHAPE, "%s %d would be %s, which no memory holds", what, i,
+                      type_format(n->graph->model, t, text, sizeof text));
+}
+
 static hst_status infer_node(node *n, infer_memory *memory, hst_error *err) {
     size_t in = (size_t)n->n_in, out = (size_t)n->n_out;
     size_t need = in * (sizeof(type) + 2 * sizeof(void *) + sizeof(int)) + 64 +
@@ -235,10 +255,14 @@ static hst_status infer_node(node *n, infer_memory *memory, hst_error *err) {
     }
     infer_context c = {n,      n->graph->model, in_types, n->n_in,      constants, contents,
                        counts, out_types,       n->n_out, out_contents, out_counts};
+    for (int i = 0; i < n->n_in; i++) HST_TRY(check_type(n, "input", i, &in_types[i], err));
     HST_TRY(n->op->infer(&c, err));
     for (size_t i = 0; i < out; i++) {
         value *v = n->out[i];
         if (!v) continue;
+        HST_TRY(check_type(n, "output", (int)i, &out_types[i], err));
+        for (int k = 0; k < out_types[i].rank && !n->graph->parent; k++)
+            dim_assume_length(c.model, out_types[i].dim[k]);
         HST_TRY(merge(n, v, &out_types[i], err));
         if (out_contents[i]) {
             v->content = out_contents[i];
@@ -257,9 +281,9 @@ hst_status graph_infer(graph *g, hst_error *err) {
     infer_memory memory = {arena_allocator(g->model->arena), NULL, 0};
     hst_status status = HST_STATUS_OK;
     for (node *n = g->first; n && status == HST_STATUS_OK; n = n->next) {
-        if (!n->op)
+        if (!n->op && !g->model->partial)
             status = node_error(n, err, HST_STATUS_INTERNAL, "operator was not resolved before inference");
-        else if ((status = each_subgraph(n, infer_subgraph, NULL, err)) == HST_STATUS_OK && n->op->infer)
+        else if ((status = each_subgraph(n, infer_subgraph, NULL, err)) == HST_STATUS_OK && n->op && n->op->infer)
             status = infer_node(n, &memory, err);
     }
     memory_free(memory.allocator, memory.data, memory.size);

@@ -44,6 +44,10 @@ static hst_status infer(infer_context *c, hst_error *err) {
         y->dim[2] = v->dim[2] / heads * q_heads;
     if (c->n_out < 2) return HST_STATUS_OK;
     c->out[1] = *past;
+    if (past->rank == 4) {
+        if (dim_is_symbol(past->dim[0]) && q->rank == 3) c->out[1].dim[0] = q->dim[0];
+        if (dim_is_symbol(past->dim[1])) c->out[1].dim[1] = heads;
+    }
     if (past->rank < 0) {
         c->out[1] = *y;
         c->out[1].rank = 4;

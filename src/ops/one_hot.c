@@ -17,7 +17,7 @@ static hst_status infer(infer_context *c, hst_error *err) {
     y->rank = index->rank + 1;
     HST_TRY(axis_normalize(c->node, node_int(c->node, "axis", -1), y->rank, &axis, err));
     for (int k = 0; k < y->rank; k++) y->dim[k] = k < axis ? index->dim[k] : k > axis ? index->dim[k - 1] : 0;
-    bool known = infer_dims(c, 1, &depth, 1) == 1 && (depth >= 0 || dim_is_symbol(depth));
+    bool known = infer_dims(c, 1, &depth, 1) == 1 && dim_is_length(c->model, depth);
     y->dim[axis] = known ? depth : dim_symbol(c->model, "");
     return HST_STATUS_OK;
 }

@@ -45,18 +45,27 @@ hst_status axis_normalize(const node *n, int64_t axis, int rank, int *out, hst_e
 #define CONTENT_MOST 64 /* elements of a content that infer functions look at */
 /* Input i's content, where known, is the output's content too (Cast, Identity, Reshape …). */
 void infer_pass_content(infer_context *c, int i, int out);
-/* Lengths: a number or a symbol, named after its parts ("12*batch", "past+seq") where they have names, so that equal
- * expressions are equal symbols; a fresh symbol else. Parts may not be negative numbers. */
+/* Lengths (length.c): a number or a symbol, made of others where it can be ("12*batch", "seq+past"), so that equal
+ * expressions are equal symbols; a fresh symbol else. DIM_TOO_LARGE, which graph_infer refuses in a shape, where a
+ * number passes 64 bits. */
+#define DIM_TOO_LARGE INT64_MIN
 dim dim_product(model *m, const dim *d, int n);
 dim dim_sum(model *m, dim a, dim b);
-/* product(a) / product(b): *ok is false where the quotient is provably not a whole number. */
+dim dim_difference(model *m, dim a, dim b); /* may be negative */
+/* product(a) / product(b), which leaves no rest: *ok is false where it provably does. */
 dim dim_quotient(model *m, const dim *a, int n, const dim *b, int n_b, bool *ok);
+dim dim_floor(model *m, dim a, int64_t by); /* a / by rounded down, by > 0 */
+dim dim_max(model *m, dim a, dim b);
 /* The smaller of two lengths, "min(seq,512)": what Slice leaves of position embeddings. dim_is_min: a is the smaller of b and
  * a number above 1; where a and b broadcast, the result then is b: a can only be 1 where b is. */
 dim dim_min(model *m, dim a, dim b);
 bool dim_is_min(const model *m, dim a, dim b);
 /* What is known when both must be the same length: the number, or the symbol with a name. *ok false: two numbers differ. */
 dim dim_unify(model *m, dim a, dim b, bool *ok);
+dim dim_integer(model *m);                    /* a fresh symbol of a content that may stand for a negative number */
+bool dim_is_length(const model *m, dim d);    /* provably no negative number */
+void dim_assume_length(model *m, dim d);      /* it is the length of something that always runs */
+bool dim_is_at_least(model *m, dim a, dim b); /* a >= b, provably */
 
 /* ---- evaluation ---- */
 

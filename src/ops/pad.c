@@ -69,6 +69,7 @@ static hst_status infer(infer_context *c, hst_error *err) {
     if (x->rank < 0) return HST_STATUS_OK;
     for (int k = 0; k < x->rank; k++) y->dim[k] = dim_symbol(c->model, "");
     int n_axes = -1, n_pads;
+    int64_t more;
     if (n->opset >= 11) {
         bool named = n->n_in > 3 && n->in[3];
         n_pads = infer_ints(c, 1, pads, 2 * HST_RANK_MAX);
@@ -82,8 +83,8 @@ static hst_status infer(infer_context *c, hst_error *err) {
     for (int k = 0; k < x->rank; k++) {
         if (x->dim[k] >= 0)
             HST_TRY(out_length(n, &a, k, x->dim[k], &y->dim[k], err));
-        else if (a.begin[k] == 0 && a.end[k] == 0)
-            y->dim[k] = x->dim[k];
+        else if (s64_add(a.begin[k], a.end[k], &more))
+            y->dim[k] = dim_sum(c->model, x->dim[k], more);
     }
     return HST_STATUS_OK;
 }

@@ -43,8 +43,9 @@ static hst_status infer(infer_context *c, hst_error *err) {
         for (int64_t k = 0; k < count && count <= CONTENT_MOST; k++)
             all[k] = (int64_t)((uint64_t)start + (uint64_t)k * (uint64_t)delta);
         if (count <= CONTENT_MOST) infer_content(c, 0, all, (int)count);
-    } else if (start == 0 && delta == 1) {
-        y->dim[0] = limit;
+    } else if (delta > 0) { /* (limit - start) / delta, rounded up */
+        const dim span = dim_max(c->model, dim_difference(c->model, limit, start), 0);
+        y->dim[0] = dim_floor(c->model, dim_sum(c->model, span, delta - 1), delta);
     }
     return HST_STATUS_OK;
 }

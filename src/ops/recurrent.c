@@ -27,7 +27,8 @@ static hst_status infer(infer_context *c, hst_error *err) {
     const dim steps = x->rank == 3 ? x->dim[a.batch_first] : dim_symbol(c->model, "");
     const dim batch = x->rank == 3 ? x->dim[!a.batch_first] : dim_symbol(c->model, "");
     const int64_t size = node_int(c->node, "hidden_size", 0);
-    const dim hidden = r->rank == 3 ? r->dim[2] : size > 0 ? size : dim_symbol(c->model, "");
+    const bool open = r->rank != 3 || dim_is_symbol(r->dim[2]);
+    const dim hidden = open && size > 0 ? size : r->rank == 3 ? r->dim[2] : dim_symbol(c->model, "");
     for (int k = 0; k < c->n_out; k++) {
         const dim first[2][4] = {{steps, a.directions, batch, hidden}, {batch, steps, a.directions, hidden}};
         const dim last[2][3] = {{a.directions, batch, hidden}, {batch, a.directions, hidden}};

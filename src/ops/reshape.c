@@ -57,12 +57,9 @@ static void infer_rank(infer_context *c) {
     for (int k = 0; k < c->out[0].rank; k++) c->out[0].dim[k] = dim_symbol(c->model, "");
 }
 
-/* A symbol without a name may stand for a number that is not known to be a length: perhaps for -1. */
-static dim known_length(infer_context *c, const type *x, dim d) {
-    if (!dim_is_symbol(d) || *dim_name(c->model, d)) return d;
-    for (int k = 0; k < x->rank; k++)
-        if (x->dim[k] == d) return d;
-    return dim_symbol(c->model, "");
+/* A symbol may stand for a number that is not known to be a length: perhaps for -1. */
+static dim known_length(infer_context *c, dim d) {
+    return dim_is_length(c->model, d) ? d : dim_symbol(c->model, "");
 }
 
 static hst_status infer(infer_context *c, hst_error *err) {
@@ -83,7 +80,7 @@ static hst_status infer(infer_context *c, hst_error *err) {
                       err));
     y->rank = a.rank;
     for (int k = 0; k < a.rank; k++)
-        if (k != a.at) rest[n_rest++] = y->dim[k] = known_length(c, x, a.dims[k]);
+        if (k != a.at) rest[n_rest++] = y->dim[k] = known_length(c, a.dims[k]);
     if (x->rank < 0) {
         if (a.at >= 0) y->dim[a.at] = dim_symbol(c->model, "");
         return HST_STATUS_OK;

@@ -173,7 +173,7 @@ static hst_status infer(infer_context *c, hst_error *err) {
         if (a.policy) HST_TRY(fit_sizes(n, &a, x->dim, sizes, to, err));
         for (int k = 0; k < some; k++) {
             const dim d = a.policy ? to[k].out : sizes[k];
-            if (d >= 0 || dim_is_symbol(d)) y->dim[a.axis[k]] = d;
+            if (dim_is_length(c->model, d)) y->dim[a.axis[k]] = d;
         }
         return HST_STATUS_OK;
     }

@@ -19,11 +19,12 @@ typedef struct job {
 } job;
 
 static hst_status infer_regions(infer_context *c, int64_t h, int64_t w) {
-    const type *x = infer_in(c, 0), *rois = infer_in(c, 1);
+    const type *x = infer_in(c, 0), *rois = infer_in(c, 1), *images = infer_in(c, 2);
     type *y = &c->out[0];
     y->dtype = x->dtype;
     y->rank = 4;
     y->dim[0] = rois->rank == 2 ? rois->dim[0] : dim_symbol(c->model, "");
+    if (images->rank == 1 && dim_is_symbol(y->dim[0]) && !dim_is_symbol(images->dim[0])) y->dim[0] = images->dim[0];
     y->dim[1] = x->rank == 4 ? x->dim[1] : dim_symbol(c->model, "");
     y->dim[2] = h;
     y->dim[3] = w;

@@ -66,6 +66,12 @@ static hst_status infer(infer_context *c, hst_error *err) {
         const type *t = &a.body->outputs[i]->type;
         int k = i - a.states;
         c->out[i] = *t;
+        if (k < 0 && infer_in(c, i)->rank >= 0 && (t->rank < 0 || t->rank == infer_in(c, i)->rank)) {
+            const type *state = infer_in(c, i); /* its shape does not change */
+            c->out[i].rank = state->rank;
+            for (int j = 0; j < state->rank; j++)
+                if (t->rank < 0 || dim_is_symbol(t->dim[j])) c->out[i].dim[j] = state->dim[j];
+        }
         if (k < 0 || t->rank < 0 || t->rank == HST_RANK_MAX) continue;
         type *y = &c->out[i];
         y->rank = t->rank + 1;

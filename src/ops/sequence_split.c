@@ -19,7 +19,10 @@ static hst_status infer_split(infer_context *c, hst_error *err) {
     bool given = c->node->n_in > 1 && c->node->in[1];
     y->rank = x->rank;
     memcpy(y->dim, x->dim, sizeof y->dim);
-    y->dim[axis] = given ? dim_symbol(c->model, "") : 1;
+    int64_t each;
+    const bool equal = given && x->dim[axis] >= 0 && infer_in(c, 1)->rank == 0 && infer_ints(c, 1, &each, 1) == 1 &&
+                       each > 0 && x->dim[axis] % each == 0;
+    y->dim[axis] = equal ? each : given ? dim_symbol(c->model, "") : 1;
     if (given || node_int(c->node, "keepdims", 1)) return HST_STATUS_OK;
     y->rank--;
     for (int k = axis; k < y->rank; k++) y->dim[k] = x->dim[k + 1];

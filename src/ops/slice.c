@@ -104,6 +104,13 @@ static bool known_number(int64_t d) {
 
 #define FAR ((int64_t)INT32_MAX) /* exporters write the end of an axis as this or more */
 
+/* A start or end counted from the front; false where it cannot be told whether it is counted from the end. */
+static bool from_front(infer_context *c, dim length, dim *at) {
+    if (known_number(*at) && *at >= FAR) *at = length;
+    if (known_number(*at) && *at < 0) *at = *at <= -FAR ? 0 : dim_max(c->model, dim_sum(c->model, length, *at), 0);
+    return dim_is_length(c->model, *at);
+}
+
 /* The length of what is taken, where it can be proved. */
 static dim taken(infer_context *c, const args *a, int axis, dim length) {
     int64_t start = a->start[axis], end = a->end[axis], step = a->step[axis], first, count;
@@ -111,14 +118,16 @@ static dim taken(infer_context *c, const args *a, int axis, dim length) {
         resolve(a, axis, length, &first, &count, &step);
         return count;
     }
-    if (step != 1 || start != 0 || end == ANYTHING) {
-        bool whole =
-            step == -1 && (start == -1 || (known_number(start) && start >= FAR)) && known_number(end) && end <= -FAR;
-        return whole ? length : dim_symbol(c->model, "");
-    }
-    if (end == length || (known_number(end) && end >= FAR)) return length;
-    if (dim_is_symbol(end) ? strchr(dim_name(c->model, end), '-') != NULL : end < 0) return dim_symbol(c->model, "");
-    return dim_min(c->model, end, length);
+    if (step == -1 && (start == -1 || (known_number(start) && start >= FAR)) && known_number(end) && end <= -FAR)
+        return length;
+    if (start == ANYTHING || end == ANYTHING || !known_number(step) || step < 1) return dim_symbol(c->model, "");
+    const bool last = known_number(start) && start < 0 && start > -FAR; /* as many as that, from the end */
+    const dim few = last ? dim_min(c->model, length, -start) : 0;
+    if (!from_front(c, length, &start) || !from_front(c, length, &end)) return dim_symbol(c->model, "");
+    /* a start behind the end of the axis is behind that of the slice too: it needs no limit */
+    const dim until = dim_min(c->model, end, length);
+    const dim span = last && until == length ? few : dim_max(c->model, dim_difference(c->model, until, start), 0);
+    return step == 1 ? span : dim_floor(c->model, dim_sum(c->model, span, step - 1), step);
 }
 
 static void infer_slice_content(infer_context *c, const args *a) {

@@ -105,8 +105,13 @@ hst_status window_infer(infer_context *c, window *w, const type *x, type *out, h
             out->dim[2 + k] = w->out[k];
         } else if (w->stride[k] == 1 && (same || padding == window_reach(w, k) - 1)) {
             out->dim[2 + k] = in;
-        } else {
+        } else if (same) {
+            out->dim[2 + k] = dim_floor(c->model, dim_sum(c->model, in, w->stride[k] - 1), w->stride[k]);
+        } else if (w->ceil) {
             out->dim[2 + k] = dim_symbol(c->model, "");
+        } else {
+            const dim room = dim_sum(c->model, in, padding - window_reach(w, k));
+            out->dim[2 + k] = dim_sum(c->model, dim_floor(c->model, room, w->stride[k]), 1);
         }
     }
     return HST_STATUS_OK;

@@ -68,9 +68,17 @@ static hst_status infer(infer_context *c, hst_error *err) {
         HST_TRY(equal_parts(n, x->dim[axis], parts, err));
         count = c->n_out;
     }
+    /* Equal parts, rounded up since version 18: then the last may be shorter, or the last ones. */
+    const dim all = n->opset >= 18 ? dim_sum(c->model, x->dim[axis], c->n_out - 1) : x->dim[axis];
+    const dim part = input || count >= 0 ? 0 : dim_floor(c->model, all, c->n_out);
     for (int i = 0; i < c->n_out; i++) {
+        const bool equal =
+            !input && (i == 0 || n->opset < 18 || dim_product(c->model, (dim[]){part, c->n_out}, 2) == x->dim[axis]);
         c->out[i] = *x;
-        c->out[i].dim[axis] = count >= 0 ? parts[i] : c->n_out == 1 ? x->dim[axis] : dim_symbol(c->model, "");
+        c->out[i].dim[axis] = count >= 0      ? parts[i]
+                              : c->n_out == 1 ? x->dim[axis]
+                              : equal         ? part
+                                              : dim_symbol(c->model, "");
     }
     if (count >= 0 && x->rank == 1) infer_part_content(c, parts);
     return HST_STATUS_OK;

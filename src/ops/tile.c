@@ -15,7 +15,10 @@ static hst_status infer(infer_context *c, hst_error *err) {
     for (int k = 0; k < x->rank; k++) {
         factors[0] = x->dim[k];
         factors[1] = n >= 0 ? repeats[k] : -1;
-        y->dim[k] = dim_product(c->model, factors, 2);
+        const bool known = n >= 0 && dim_is_length(c->model, factors[1]);
+        if (n >= 0 && !dim_is_symbol(factors[1]) && factors[1] < 0)
+            return node_error(c->node, err, HST_STATUS_BAD_SHAPE, "%lld repeats on axis %d", (long long)factors[1], k);
+        y->dim[k] = known ? dim_product(c->model, factors, 2) : dim_symbol(c->model, "");
     }
     return HST_STATUS_OK;
 }

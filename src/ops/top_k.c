@@ -11,13 +11,13 @@ static hst_status infer(infer_context *c, hst_error *err) {
     const type *x = infer_in(c, 0);
     int64_t k = node_int(c->node, "k", -1);
     int axis;
-    if (c->node->n_in > 1 && infer_ints(c, 1, &k, 1) != 1) k = -1;
+    if (c->node->n_in > 1 && infer_dims(c, 1, &k, 1) != 1) k = -1;
     c->out[0].dtype = x->dtype;
     if (c->n_out > 1) c->out[1].dtype = HST_DTYPE_S64;
     if (x->rank < 0) return HST_STATUS_OK;
     HST_TRY(axis_normalize(c->node, node_int(c->node, "axis", -1), x->rank, &axis, err));
     c->out[0] = *x;
-    c->out[0].dim[axis] = k >= 0 ? k : dim_symbol(c->model, "");
+    c->out[0].dim[axis] = dim_is_length(c->model, k) ? k : dim_symbol(c->model, "");
     if (c->n_out > 1) {
         c->out[1] = c->out[0];
         c->out[1].dtype = HST_DTYPE_S64;
