@@ -14,23 +14,55 @@ static void print_bytes(const char *name, double bytes) {
     printf("%-12s %.*f %s\n", name, k ? 1 : 0, bytes, units[k]);
 }
 
+static void print_lengths(const json_t *dims) {
+    if (!json_is_array(dims)) fputs("…", stdout);
+    for (size_t k = 0; k < json_array_size(dims); k++) {
+        const json_t *d = json_array_get(dims, k);
+        if (k) fputs(", ", stdout);
+        if (json_is_string(d))
+            fputs(*json_string_value(d) ? json_string_value(d) : "?", stdout);
+        else
+            printf("%lld", (long long)json_integer_value(d));
+    }
+}
+
+static void print_type(const json_t *v) {
+    const json_t *element = json_object_get(v, "element"), *content = json_object_get(v, "content");
+    if (json_is_true(json_object_get(v, "may_be_empty"))) fputs("optional ", stdout);
+    if (element) fputs("sequence of ", stdout);
+    printf("%s[", json_string_value(element ? element : json_object_get(v, "dtype")));
+    print_lengths(json_object_get(v, "shape"));
+    fputs("]", stdout);
+    if (content) {
+        fputs(" = {", stdout);
+        print_lengths(content);
+        fputs("}", stdout);
+    }
+    putchar('\n');
+}
+
 static void print_values(const char *title, const json_t *values) {
     size_t i;
     json_t *v;
     json_array_foreach((json_t *)values, i, v) {
-        printf("%-12s %s: %s[", i ? "" : title, json_string_value(json_object_get(v, "name")),
-               json_string_value(json_object_get(v, "dtype")));
-        const json_t *dims = json_object_get(v, "shape");
-        if (!json_is_array(dims)) fputs("…", stdout);
-        for (size_t k = 0; k < json_array_size(dims); k++) {
-            const json_t *d = json_array_get(dims, k);
-            if (k) fputs(", ", stdout);
-            if (json_is_string(d))
-                fputs(*json_string_value(d) ? json_string_value(d) : "?", stdout);
-            else
-                printf("%lld", (long long)json_integer_value(d));
-        }
-        puts("]");
+        printf("%-12s %s: ", i ? "" : title, json_string_value(json_object_get(v, "name")));
+        print_type(v);
+    }
+}
+
+/* One line a value, "name: type  from"; a subgraph's stand indented under its name. */
+static void print_shapes(const json_t *values) {
+    size_t i;
+    json_t *v;
+    const char *graph = "";
+    json_array_foreach((json_t *)values, i, v) {
+        const char *here = json_string_value(json_object_get(v, "graph"));
+        const int indent = 4 * (int)json_integer_value(json_object_get(v, "depth"));
+        if (strcmp(here, graph) != 0 && *here) printf("%*s%s\n", indent - 2, "", here);
+        graph = here;
+        printf("%*s%-20s %s: ", indent, "", json_string_value(json_object_get(v, "from")),
+               json_string_value(json_object_get(v, "name")));
+        print_type(v);
     }
 }
 
@@ -90,32 +122,57 @@ static void print_report(json_t *d) {
 
 typedef enum inspect_form { AS_TEXT, AS_JSON, AS_DOT, AS_HTML } inspect_form;
 
-static hst_status show(const hst_model *model, inspect_form form, hst_error *err) {
+/* A text that the library made, as a JSON value; NULL and an error where there is none. */
+static hst_status describe(const hst_model *model, bool shapes, json_t **out, hst_error *err) {
     char *text = NULL;
-    hst_status status = form == AS_DOT || form == AS_HTML ? hst_model_describe_dot(model, &text, err)
-                                                          : hst_model_describe_json(model, &text, err);
+    hst_status status =
+        shapes ? hst_model_describe_shapes_json(model, &text, err) : hst_model_describe_json(model, &text, err);
+    *out = status == HST_STATUS_OK ? json_loads(text, 0, NULL) : NULL;
+    hst_text_free(text);
+    return status;
+}
+
+static hst_status show_graph(const hst_model *model, inspect_form form, hst_error *err) {
+    char *text = NULL;
+    hst_status status = hst_model_describe_dot(model, &text, err);
     if (status != HST_STATUS_OK) return status;
-    json_t *d = form == AS_DOT || form == AS_HTML ? NULL : json_loads(text, 0, NULL);
     if (form == AS_HTML)
         html_print_graph(stdout, text);
-    else if (form == AS_DOT)
+    else
         fputs(text, stdout);
-    else if (form == AS_JSON) {
-        json_dumpf(d, stdout, JSON_INDENT(2));
-        putchar('\n');
-    } else
-        print_report(d);
-    json_decref(d);
     hst_text_free(text);
     return HST_STATUS_OK;
 }
 
+static hst_status show(const hst_model *model, inspect_form form, bool shapes, hst_error *err) {
+    json_t *d = NULL, *values = NULL;
+    if (form == AS_DOT || form == AS_HTML) return show_graph(model, form, err);
+    hst_status status = shapes ? describe(model, true, &values, err) : HST_STATUS_OK;
+    if (status == HST_STATUS_OK && (form == AS_JSON || !shapes)) status = describe(model, false, &d, err);
+    if (status == HST_STATUS_OK && form == AS_JSON) {
+        if (shapes) json_object_set(d, "values", values);
+        json_dumpf(d, stdout, JSON_INDENT(2));
+        putchar('\n');
+    } else if (status == HST_STATUS_OK && shapes) {
+        print_shapes(values);
+    } else if (status == HST_STATUS_OK) {
+        print_report(d);
+    }
+    json_decref(d);
+    json_decref(values);
+    return status;
+}
+
 static int run(int argc, char **argv) {
-    static const struct option options[] = {{"json", 0, 0, AS_JSON + 1}, {"dot", 0, 0, AS_DOT + 1},
-                                            {"html", 0, 0, AS_HTML + 1}, {"optimized", 0, 0, 'o'},
-                                            {"verify", 0, 0, 'v'},       {0}};
+    static const struct option options[] = {{"json", 0, 0, AS_JSON + 1},
+                                            {"dot", 0, 0, AS_DOT + 1},
+                                            {"html", 0, 0, AS_HTML + 1},
+                                            {"optimized", 0, 0, 'o'},
+                                            {"verify", 0, 0, 'v'},
+                                            {"shapes", 0, 0, 's'},
+                                            {0}};
     inspect_form form = AS_TEXT;
-    bool verify = false;
+    bool verify = false, shapes = false;
     hst_model_options load = HST_INIT(hst_model_options);
     load.flags = HST_MODEL_GRAPH_ONLY;
     opterr = 0;
@@ -123,13 +180,16 @@ static int run(int argc, char **argv) {
     for (int c; (c = getopt_long(argc, argv, "", options, NULL)) != -1;) {
         if (c == '?') return cli_usage("inspect", "'%s' is no option", argv[optind - 1]);
         if (c == 'o')
-            load.flags = 0;
+            load.flags &= ~HST_MODEL_GRAPH_ONLY;
+        else if (c == 's')
+            shapes = true;
         else if (c == 'v')
             verify = true;
         else
             form = (inspect_form)(c - 1);
     }
     if (argc - optind != 1) return cli_usage("inspect", "needs one model");
+    if (shapes) load.flags |= HST_MODEL_SHAPES;
     hst_error err = {0};
     hst_model *model;
     if (verify) {
@@ -138,7 +198,7 @@ static int run(int argc, char **argv) {
         return EXIT_SUCCESS;
     }
     if (hst_model_load(argv[optind], &load, &model, &err) != HST_STATUS_OK) return cli_failed(&err);
-    hst_status status = show(model, form, &err);
+    hst_status status = show(model, form, shapes, &err);
     hst_model_free(model);
     return status == HST_STATUS_OK ? EXIT_SUCCESS : cli_failed(&err);
 }
@@ -153,7 +213,10 @@ HST_COMMAND(inspect) = {
             "      --json       as JSON\n"
             "      --dot        the graph in Graphviz' language\n"
             "      --html       the graph as one HTML page that needs no network\n"
+            "      --shapes     the type of every value instead, as inferred, in the order of the graph: an unknown\n"
+            "                   length is ?N, and the same N is the same length; with --json beside the rest\n"
             "      --optimized  the graph as hasten rewrites it to run it\n"
             "      --verify     compare the checksums of an engine file with its contents, and nothing more\n\n"
             "  hasten inspect model.onnx\n"
+            "  hasten inspect --shapes model.onnx\n"
             "  hasten inspect --html model.onnx > graph.html\n"};

@@ -311,6 +311,10 @@ typedef struct hst_model hst_model;
 /* Flags of hst_model_options. */
 #define HST_MAP_COPY 1u         /* read files into memory instead of mapping them: for files that may be cut in place */
 #define HST_MODEL_GRAPH_ONLY 2u /* read the graph and nothing more: to inspect or export, also with unknown operators */
+/* With GRAPH_ONLY: infer the types of all values, for hst_model_describe_shapes_json. What depends on an unknown
+ * operator stays unknown; shapes that contradict each other are BAD_SHAPE. A model that is loaded whole has them
+ * anyway. */
+#define HST_MODEL_SHAPES 4u
 
 /* Gives a free dimension a fixed length: every input dimension of that name. */
 typedef struct hst_dimension {
@@ -409,6 +413,15 @@ HST_API const char *hst_model_label(const hst_model *model, int id);
 /* Everything `hasten inspect` shows, as one JSON object: file, format, producer, opsets, inputs, outputs, operator counts,
  * parameters, bytes, unsupported operators, metadata. Ownership: hst_text_free(*json). */
 HST_API hst_status hst_model_describe_json(const hst_model *model, char **json, hst_error *err);
+/* The type of every value, as one JSON array in the order of the graph: initializers, inputs, then what each node
+ * gives. Of each {name, graph ("" is the main one; "then_branch of If 'n'", by attribute and node), depth (of nesting),
+ * from ("input", "initializer" or the operator), node (its name), output (true where the graph gives it), dtype,
+ * shape}. shape is null where the rank is not known, else numbers, names ("batch", "seq+past") and "?12": an unknown
+ * length without a name; the same number is the same length. Sequences have `element`, the dtype of an item, of which
+ * shape tells, optionals `may_be_empty`. `content`, where inference knows the integers of a scalar or a short vector
+ * (of shapes mostly), holds them like a shape, negative ones included. Errors: INVALID_ARGUMENT (loaded with
+ * HST_MODEL_GRAPH_ONLY and without HST_MODEL_SHAPES), NO_MEMORY. Ownership: hst_text_free(*json). */
+HST_API hst_status hst_model_describe_shapes_json(const hst_model *model, char **json, hst_error *err);
 /* The graph in Graphviz' language. Ownership: hst_text_free(*dot). */
 HST_API hst_status hst_model_describe_dot(const hst_model *model, char **dot, hst_error *err);
 

@@ -79,7 +79,7 @@ PROTOTYPES = {
     "model_input_count": "z:p", "model_output_count": "z:p", "model_input": "V:pz", "model_output": "V:pz",
     "model_metadata_count": "z:p", "model_metadata_get": "b:pzpp", "model_opset_count": "z:p",
     "model_opset_get": "b:pzpp", "model_config_json": "s:p", "model_label_count": "i:p", "model_label": "s:pi",
-    "model_describe_json": "o:pp", "model_export_onnx": "o:psp",
+    "model_describe_json": "o:pp", "model_describe_shapes_json": "o:pp", "model_export_onnx": "o:psp",
     "session_new": "o:ppp", "session_free": "v:p", "session_run": "o:pzppzppp", "session_memory": "u:pp",
     "session_trim": "o:p", "session_state_declare": "o:pssp", "session_state_reset": "o:ps",
     "session_state_reorder": "o:psipz", "session_state_truncate": "o:psiq", "session_state_set": "o:psp",

@@ -11,7 +11,7 @@ from . import _native, dtypes
 from ._native import call, lib
 from .tensor import Tensor, from_handle, to_handle
 
-MAP_COPY, GRAPH_ONLY = 1, 2
+MAP_COPY, GRAPH_ONLY, SHAPES = 1, 2, 4
 
 
 class ValueInfo(NamedTuple):
@@ -54,16 +54,18 @@ class Model:
     architecture    which class a checkpoint is built as: "BertForMaskedLM", "Model"
     copy_files      read files into memory instead of mapping them: for files that may be cut in place
     graph_only      read the graph and nothing more, to inspect or export; also with unknown operators
+    infer_shapes    with graph_only: infer the types of all values, for shapes()
     explain         called with (pass name, what it did or why not)
     """
 
     def __init__(self, source: Any, *, optimization: str | None = None, dimensions: Mapping[str, int] | None = None,
                  architecture: str | None = None, copy_files: bool = False, graph_only: bool = False,
-                 explain: Callable[[str, str], None] | None = None):
+                 infer_shapes: bool = False, explain: Callable[[str, str], None] | None = None):
         self._handle = None
         self._sessions = threading.local()
         options = _native.ModelOptions(size=C.sizeof(_native.ModelOptions), optimization=_optimization(optimization),
-                                       flags=MAP_COPY * copy_files | GRAPH_ONLY * graph_only)
+                                       flags=MAP_COPY * copy_files | GRAPH_ONLY * graph_only |
+                                       SHAPES * infer_shapes)
         items = [(k.encode(), v) for k, v in (dimensions or {}).items()]
         options.dimensions = (_native.Dimension * max(1, len(items)))(*[_native.Dimension(k, v) for k, v in items])
         options.dimension_count = len(items)
@@ -139,6 +141,14 @@ class Model:
         """All that `hasten inspect` shows."""
         out = C.c_void_p()
         call("model_describe_json", self._handle, C.byref(out))
+        return json.loads(_native.text(out))
+
+    def shapes(self) -> list[dict]:
+        """The type of every value as inferred, in the order of the graph: dicts of name, graph, depth, from, node, output, dtype,
+        shape (None: unknown rank; of numbers, names, and "?12" for unknown lengths), content where its numbers are known.
+        Of a model that was loaded whole, or with ``graph_only=True, infer_shapes=True``."""
+        out = C.c_void_p()
+        call("model_describe_shapes_json", self._handle, C.byref(out))
         return json.loads(_native.text(out))
 
     def export_onnx(self, path: str | os.PathLike, *, opset: int = 0, dtype: Any = None) -> None:

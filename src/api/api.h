@@ -27,6 +27,7 @@ struct hst_model {
     int n_labels;
     pass_note *notes; /* what the passes did, in order */
     int n_notes;
+    bool shapes; /* the types of all values were inferred */
 };
 
 struct hst_session {

@@ -135,7 +135,7 @@ static hst_status check_options(const hst_model_options *o, hst_error *err) {
     if (o->optimization < OPTIMIZE_DEFAULT || o->optimization > OPTIMIZE_ALL)
         return error_set(err, HST_STATUS_INVALID_ARGUMENT, "optimization", "optimization is %d, not 0 to 3",
                          o->optimization);
-    if (o->flags & ~(HST_MAP_COPY | HST_MODEL_GRAPH_ONLY))
+    if (o->flags & ~(HST_MAP_COPY | HST_MODEL_GRAPH_ONLY | HST_MODEL_SHAPES))
         return error_set(err, HST_STATUS_INVALID_ARGUMENT, "flags", "flags 0x%x are not known", (unsigned)o->flags);
     if (o->quantization != HST_QUANTIZATION_NONE && o->quantization != HST_QUANTIZATION_INT8)
         return error_set(err, HST_STATUS_INVALID_ARGUMENT, "quantization", "quantization %d is not known",
@@ -156,6 +156,14 @@ static hst_status check_options(const hst_model_options *o, hst_error *err) {
     return check_providers(o, err);
 }
 
+/* The types of a model that is not to run: what no operator explains stays unknown. */
+static hst_status infer_shapes(model *m, hst_error *err) {
+    m->partial = true;
+    hst_status status = ops_resolve(m->main, err);
+    if (status != HST_STATUS_OK && status != HST_STATUS_UNSUPPORTED) return status;
+    return graph_infer(m->main, err);
+}
+
 static hst_status compile(hst_model *m, const hst_model_options *o, hst_error *err) {
     listener l = {o, m};
     pass_report report = {say, &l};
@@ -168,7 +176,8 @@ static hst_status compile(hst_model *m, const hst_model_options *o, hst_error *e
     /* An engine's graph was rewritten when it was compiled. */
     const char *name = m->source.path ? m->source.path : "the model";
     const optimize_level level = m->model->compiled ? OPTIMIZE_NONE : (optimize_level)o->optimization;
-    if (o->flags & HST_MODEL_GRAPH_ONLY) return HST_STATUS_OK;
+    m->shapes = !(o->flags & HST_MODEL_GRAPH_ONLY) || o->flags & HST_MODEL_SHAPES;
+    if (o->flags & HST_MODEL_GRAPH_ONLY) return m->shapes ? infer_shapes(m->model, err) : HST_STATUS_OK;
     if (m->model->compiled && o->quantization && m->model->quantization != MODEL_QUANTIZATION_INT8)
         return error_set(err, HST_STATUS_INVALID_ARGUMENT, "quantization",
                          "'%s' was compiled without quantization: compile it again with it", name);

@@ -98,6 +98,8 @@ model=$HASTEN_MODELS/sentiment
 expect "inspect" 0 "input_ids" "$hasten" inspect "$model"
 expect "inspect --json" 0 '"operators"' "$hasten" inspect --json "$model"
 expect "inspect --dot" 0 "digraph" "$hasten" inspect --dot "$model"
+expect "inspect --shapes" 0 "^Gather .*\[batch, sequence, [0-9]*\]$" "$hasten" inspect --shapes "$model"
+expect "inspect --shapes --json" 0 '"values"' "$hasten" inspect --shapes --json "$model"
 expect "inspect --html" 0 "<svg" "$hasten" inspect --html "$model"
 expect "export" 0 "" "$hasten" export "$model" model.onnx
 for file in config.json tokenizer.json tokenizer_config.json vocab.txt; do cp "$model/$file" .; done
