@@ -135,7 +135,6 @@ static const bad bads[] = {
     {"RegexFullMatch", 0, "(string[1]{\"a\"}; pattern=\"(\") -> (b8[1]{0})", FORMAT, "at byte 1"},
     {"RegexFullMatch", 0, "(string[1]{\"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaab\"}; pattern=\"(a|a|aa)+(a|aa)+(a|aa)+\") -> (b8[1]{0})", HST_STATUS_BUDGET, "steps"},
     {"TfIdfVectorizer", 0, "(s64[1]{1}; mode=\"TF\", min_gram_length=1, max_gram_length=1, max_skip_count=0, pool_int64s=[1,2], ngram_counts=[0], ngram_indexes=[0]) -> (f32[1]{0})", FORMAT, "fewer ngram_indexes"},
-    {0},
     {"Attention", 0, "(f32[1,2,4]{0}, f32[1,2,4]{0}, f32[1,2,4]{0}; q_num_heads=3, kv_num_heads=2) -> (f32[1]{0})", SHAPE, "q_num_heads is 3"},
     {"Attention", 0, "(f32[1,2,4]{0}, f32[1,2,4]{0}, f32[1,2,4]{0}) -> (f32[1]{0})", SHAPE, "q_num_heads is 0"},
     {"Attention", 0, "(f32[1,2,0]{}, f32[1,2,0]{}, f32[1,2,4]{0}; q_num_heads=4611686018427387904, kv_num_heads=4) -> (f32[1]{0})", SHAPE, "4611686018427387904"},
@@ -151,6 +150,7 @@ static const bad bads[] = {
     {"RotaryEmbedding", 0, "(f32[1,2,4]{0}, f32[3,2]{0}, f32[3,2]{0}, s64[1,2]{0}) -> (f32[1]{0})", SHAPE, "num_heads is 0"},
     {"RotaryEmbedding", 0, "(f32[1,2,4]{0}, f32[3,2]{0}, f32[2,2]{0}, s64[1,2]{0}; num_heads=1) -> (f32[1]{0})", SHAPE, "'sin_cache'"},
     {"RotaryEmbedding", 0, "(f32[1,2,4]{0}, f32[3,2]{0}, f32[3,2]{0}, s64[1,2]{0}; num_heads=1, rotary_embedding_dim=6) -> (f32[1]{0})", SHAPE, "rotary_embedding_dim is 6"},
+    {0},
 };
 // clang-format on
 
