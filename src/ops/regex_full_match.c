@@ -6,6 +6,7 @@
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include <pcre2.h>
 
+#include "base/checked.h"
 #include "ops/op.h"
 
 #define STEPS_MOST 10000000
@@ -19,28 +20,64 @@ static hst_status infer(infer_context *c, hst_error *err) {
 }
 
 typedef struct matcher {
+    eval_context *c;
+    hst_allocator allocator;
+    hst_status refused; /* NO_MEMORY or BUDGET, where memory was not given */
+    pcre2_general_context *memory;
+    pcre2_compile_context *compiling;
     pcre2_code *code;
     pcre2_match_data *data;
     pcre2_match_context *context;
     pcre2_jit_stack *stack;
 } matcher;
 
+#define HEAD 16 /* bytes before a block: its size, which PCRE2 does not give back */
+
+static void *take(size_t size, void *user) {
+    matcher *m = user;
+    char *p = NULL;
+    size_t total;
+    hst_status status = HST_STATUS_NO_MEMORY;
+    if (size_add(size, HEAD, &total)) status = m->c->runtime->room(m->c, total, NULL);
+    if (status == HST_STATUS_OK && !(p = memory_alloc(&m->allocator, total, 16))) status = HST_STATUS_NO_MEMORY;
+    if (!p) {
+        m->refused = status;
+        return NULL;
+    }
+    memcpy(p, &total, sizeof total);
+    return p + HEAD;
+}
+
+static void give(void *memory, void *user) {
+    const matcher *m = user;
+    size_t total;
+    if (!memory) return;
+    memcpy(&total, (char *)memory - HEAD, sizeof total);
+    memory_free(&m->allocator, (char *)memory - HEAD, total);
+}
+
 static void matcher_free(matcher *m) {
     pcre2_match_context_free(m->context);
     pcre2_jit_stack_free(m->stack);
     pcre2_match_data_free(m->data);
     pcre2_code_free(m->code);
+    pcre2_compile_context_free(m->compiling);
+    pcre2_general_context_free(m->memory);
 }
 
 static hst_status matcher_make(const node *n, matcher *m, hst_error *err) {
     const attribute *a = node_attribute(n, "pattern");
     const uint32_t flags = PCRE2_UTF | PCRE2_MATCH_INVALID_UTF | PCRE2_ANCHORED | PCRE2_ENDANCHORED |
                            PCRE2_DOLLAR_ENDONLY | PCRE2_NEVER_BACKSLASH_C | PCRE2_NO_AUTO_CAPTURE;
-    int code;
-    PCRE2_SIZE at;
+    int code = 0;
+    PCRE2_SIZE at = 0;
     if (!a || a->type != ATTRIBUTE_STRING)
         return node_error(n, err, HST_STATUS_BAD_FORMAT, "attribute 'pattern' is missing");
-    m->code = pcre2_compile((PCRE2_SPTR)a->as.s.data, a->as.s.size, flags, &code, &at, NULL);
+    m->memory = pcre2_general_context_create(take, give, m);
+    m->compiling = m->memory ? pcre2_compile_context_create(m->memory) : NULL;
+    if (m->compiling) m->code = pcre2_compile((PCRE2_SPTR)a->as.s.data, a->as.s.size, flags, &code, &at, m->compiling);
+    if (!m->code && m->refused)
+        return node_error(n, err, m->refused, "no memory for a pattern of %zu bytes", a->as.s.size);
     if (!m->code) {
         unsigned char text[128];
         pcre2_get_error_message(code, text, sizeof text);
@@ -48,10 +85,10 @@ static hst_status matcher_make(const node *n, matcher *m, hst_error *err) {
                           (char *)text, (size_t)at);
     }
     pcre2_jit_compile(m->code, PCRE2_JIT_COMPLETE); /* where there is no JIT it interprets */
-    m->data = pcre2_match_data_create(1, NULL);
-    m->context = pcre2_match_context_create(NULL);
-    m->stack = pcre2_jit_stack_create(32768, 1 << 20, NULL);
-    if (!m->data || !m->context) return error_no_memory(err, 0, "a regular expression");
+    m->data = pcre2_match_data_create(1, m->memory);
+    m->context = pcre2_match_context_create(m->memory);
+    m->stack = pcre2_jit_stack_create(32768, 1 << 20, m->memory);
+    if (m->refused || !m->data || !m->context) return node_error(n, err, m->refused, "no memory to match a pattern");
     pcre2_set_match_limit(m->context, STEPS_MOST);
     pcre2_set_depth_limit(m->context, STEPS_MOST);
     pcre2_set_heap_limit(m->context, HEAP_KIB);
@@ -69,6 +106,8 @@ static hst_status match(eval_context *c, const matcher *m, const hst_tensor *x, 
             code == PCRE2_ERROR_JIT_STACKLIMIT)
             return node_error(c->node, err, HST_STATUS_BUDGET, "element %lld takes more than %d steps to match",
                               (long long)i, STEPS_MOST);
+        if (code == PCRE2_ERROR_NOMEMORY)
+            return node_error(c->node, err, m->refused, "no memory to match element %lld of %zu bytes", (long long)i, s[i].size);
         if (code < 0 && code != PCRE2_ERROR_NOMATCH)
             return node_error(c->node, err, HST_STATUS_INTERNAL, "PCRE2 fails with %d", code);
         y[i] = code >= 0;
@@ -79,13 +118,16 @@ static hst_status match(eval_context *c, const matcher *m, const hst_tensor *x, 
 static hst_status eval(eval_context *c, hst_error *err) {
     const hst_tensor *x;
     hst_tensor *y;
-    matcher m = {0};
+    matcher m = {.c = c};
     HST_TRY(eval_need(c, 0, "X", &x, err));
     if (x->dtype != HST_DTYPE_STRING)
         return node_error(c->node, err, HST_STATUS_BAD_SHAPE, "the input is %s, not string", dtype_name(x->dtype));
     HST_TRY(eval_output(c, 0, HST_DTYPE_B8, x->rank, x->dim, &y, err));
+    m.allocator = y->allocator;
     hst_status status = matcher_make(c->node, &m, err);
     if (status == HST_STATUS_OK) status = match(c, &m, x, y->data, err);
+    if (status == HST_STATUS_OK && m.refused)
+        status = node_error(c->node, err, m.refused, "no memory to match a pattern");
     matcher_free(&m);
     return status;
 }
