@@ -1,4 +1,5 @@
-/* Runs a fuzz target over every file of a corpus folder, and over each file cut short: the plain test of a parser. */
+/* Runs a fuzz target over every file of a corpus folder, and over each file cut short, or, where the target brings a
+ * mutator of its own, changed by that: the plain test of a parser. */
 #include <dirent.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -6,6 +7,11 @@
 #include <string.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+__attribute__((weak)) size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max_size, unsigned seed);
+
+#define FILE_MOST ((size_t)1 << 20)
+#define CHANGES   4 /* of each file by a mutator, always the same ones */
 
 /* A copy of exact size on the heap, so that a sanitizer sees a read beyond it. */
 static void feed(const uint8_t *data, size_t size) {
@@ -19,11 +25,18 @@ static void feed(const uint8_t *data, size_t size) {
 static int replay(const char *path) {
     FILE *f = fopen(path, "rb");
     if (!f) return 0;
-    uint8_t *data = malloc(1 << 20);
-    size_t size = data ? fread(data, 1, 1 << 20, f) : 0;
+    uint8_t *data = malloc(FILE_MOST);
+    size_t size = data ? fread(data, 1, FILE_MOST, f) : 0;
     fclose(f);
     feed(data, size);
-    for (size_t cut = size / 2; cut; cut /= 2) feed(data, size - cut);
+    if (LLVMFuzzerCustomMutator) {
+        for (unsigned seed = 0; seed < CHANGES; seed++) {
+            size = LLVMFuzzerCustomMutator(data, size, FILE_MOST, seed);
+            feed(data, size);
+        }
+    } else {
+        for (size_t cut = size / 2; cut; cut /= 2) feed(data, size - cut);
+    }
     free(data);
     return 1;
 }
