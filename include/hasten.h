@@ -479,8 +479,11 @@ typedef enum hst_padded_rows {
 typedef struct hst_session_options {
     size_t size;
     const hst_allocator *allocator; /* for temporaries, outputs and state; copied. NULL: the model's */
-    uint64_t memory_budget;         /* bytes that temporaries, outputs and state may use together; 0: 80 % of the memory
-                                     * that the machine and the cgroup had left when the session was made */
+    /* Bytes that temporaries, outputs and state may use together, with what is kept for the next run; what would pass it is
+     * refused (BUDGET) before it is allocated, also in subgraphs, strings and sequences. Outputs of earlier runs that the
+     * caller still holds are the caller's and not counted. 0: 80 % of the memory that the machine and the cgroup had left
+     * when the session was made. */
+    uint64_t memory_budget;
     int threads;                    /* 0: the team's. 1: this session runs on its caller's thread alone. */
     hst_padded_rows padded_rows;
 } hst_session_options;
@@ -540,7 +543,9 @@ HST_API hst_status hst_session_run(hst_session *session, size_t n_in, const char
                                    const hst_tensor *const *in, size_t n_out, const char *const *out_names,
                                    hst_tensor **out, const hst_run_options *options, hst_error *err);
 
-/* Bytes the session holds now (temporaries, pools, state), and the most it ever held. */
+/* Bytes the session holds now (temporaries, pools, state), and the most it ever held. After a large run memory goes back by
+ * itself: after 16 runs that need less than a quarter of it, the memory of temporaries shrinks to the most that one of them
+ * needs; buffers of outputs that 16 runs did not use are freed. hst_session_trim does not wait. */
 HST_API uint64_t hst_session_memory(const hst_session *session, uint64_t *most);
 /* Gives back all memory that is not in use; the next run allocates again. BUSY while it runs. */
 HST_API hst_status hst_session_trim(hst_session *session, hst_error *err);

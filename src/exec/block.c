@@ -45,15 +45,35 @@ static int trace_add(session *s, size_t size, bool escapes) {
     return s->n_trace++;
 }
 
+void session_count(session *s, uint64_t more, uint64_t less) {
+    s->used += more;
+    s->used -= less;
+    uint64_t left = s->used < s->run_budget ? s->run_budget - s->used : 0;
+    size_t most;
+    if (left > SIZE_MAX / 2) left = SIZE_MAX / 2;
+    meter_limit(s->meter, size_add(s->metered_before, (size_t)left, &most) ? most : SIZE_MAX);
+}
+
+uint64_t session_held(const session *s) {
+    size_t callers = 0;
+    const size_t live = meter_live(s->meter), outputs = outputs_bytes(s->outputs, &callers);
+    const size_t slack = s->space.capacity - s->space.planned - (s->space.live - s->space.outside);
+    return s->used + (live > s->metered_before ? live - s->metered_before : 0) + slack + (outputs - callers);
+}
+
+bool session_fits(session *s, size_t more) {
+    uint64_t held = session_held(s);
+    if (held <= s->run_budget && more <= s->run_budget - held) return true;
+    outputs_trim(s->outputs, true);
+    held = session_held(s);
+    return held <= s->run_budget && more <= s->run_budget - held;
+}
+
 static hst_status over_budget(session *s, size_t size, hst_error *err) {
     s->over_budget = true;
     return error_set(err, HST_STATUS_BUDGET, "memory_budget",
                      "%zu bytes are needed beside %llu in use, the memory budget is %llu", size,
-                     (unsigned long long)s->used, (unsigned long long)s->run_budget);
-}
-
-static bool fits_budget(const session *s, size_t size) {
-    return s->used <= s->run_budget && size <= s->run_budget - s->used;
+                     (unsigned long long)session_held(s), (unsigned long long)s->run_budget);
 }
 
 /* The plan's place for the next request of this step, or NULL. */
@@ -78,7 +98,7 @@ hst_status block_take(session *s, size_t bytes, bool output, block **out, hst_er
     if (place && place->escapes) output = true;
     if (output) {
         hst_status status = HST_STATUS_OK;
-        if (!fits_budget(s, size))
+        if (!session_fits(s, size))
             status = over_budget(s, size, err);
         else if (!(b->buffer = outputs_take(s->outputs, size)))
             status = error_no_memory(err, size, "an output");
@@ -88,7 +108,7 @@ hst_status block_take(session *s, size_t bytes, bool output, block **out, hst_er
         }
         b->kind = BLOCK_OUTPUT;
         b->data = b->buffer->data;
-        s->used += size;
+        session_count(s, size, 0);
     } else if (place) {
         b->kind = BLOCK_PLANNED;
         b->request = (int)(place - s->plan->requests);
@@ -96,7 +116,7 @@ hst_status block_take(session *s, size_t bytes, bool output, block **out, hst_er
         s->plan->in_use[b->request] = true;
     } else {
         hst_status status = HST_STATUS_OK;
-        if (!fits_budget(s, size))
+        if (!space_has(&s->space, size) && !session_fits(s, size))
             status = over_budget(s, size, err);
         else if (!(b->data = space_take(&s->space, size)))
             status = error_no_memory(err, size, "a temporary");
@@ -105,7 +125,7 @@ hst_status block_take(session *s, size_t bytes, bool output, block **out, hst_er
             return status;
         }
         b->kind = BLOCK_SPACE;
-        s->used += size;
+        session_count(s, size, 0);
     }
     b->trace = trace_add(s, size, b->kind == BLOCK_OUTPUT);
     *out = b;
@@ -129,7 +149,7 @@ void block_drop(session *s, block *b) {
         if (s->plan) s->plan->in_use[b->request] = false;
     } else if (b->kind == BLOCK_SPACE) {
         space_give(&s->space, b->data, b->size);
-        s->used -= b->size;
+        session_count(s, 0, b->size);
     } else if (b->kind == BLOCK_OUTPUT) {
         tensor_buffer_drop(b->buffer);
     }
@@ -139,8 +159,6 @@ void block_drop(session *s, block *b) {
 void live_drop(session *s, live *l) {
     tensor_buffer_drop(l->own);
     block_drop(s, l->block);
-    s->used -= l->held;
-    l->held = 0;
     l->own = NULL;
     l->block = NULL;
     l->tensor.buffer = NULL;

@@ -12,7 +12,7 @@ static void note_escape(session *s, const live *l) {
 
 static hst_status collect_copy(session *s, const hst_tensor *t, hst_tensor **out, hst_error *err) {
     block *b = NULL;
-    if (t->dtype == HST_DTYPE_STRING || tensor_is_list(t)) return tensor_clone(t, &s->allocator, out, err);
+    if (t->dtype == HST_DTYPE_STRING || tensor_is_list(t)) return tensor_clone(t, meter_allocator(s->meter), out, err);
     HST_TRY(block_take(s, t->bytes, true, &b, err));
     if (t->bytes) memcpy(b->data, t->data, t->bytes);
     hst_tensor copy = *t;

@@ -52,7 +52,7 @@ static hst_status give_output(eval_context *c, int i, hst_dtype d, int rank, con
                              .data = l->block->data,
                              .bytes = bytes,
                              .buffer = l->block->buffer,
-                             .allocator = s->allocator};
+                             .allocator = own ? *meter_allocator(s->meter) : s->allocator};
     for (int k = 0; k < rank; k++) l->tensor.dim[k] = dims[k];
     if (own) memset(l->tensor.data, 0, bytes);
     c->out[i] = *out = &l->tensor;
@@ -80,8 +80,6 @@ static hst_status give_alias(eval_context *c, int i, int from, int rank, const i
         l->block = source->block;
         if (l->block) l->block->references++;
         l->own = tensor_buffer_retain(source->own);
-        l->held = source->held; /* counted twice while both are there: either may go first */
-        s->used += l->held;
     } else {
         l->tensor.buffer = NULL; /* the caller's or the model's: lent for this run only */
     }
@@ -125,9 +123,7 @@ static hst_status give_subgraph(eval_context *c, const graph *g, const hst_tenso
                           "its graph has %d inputs and %d outputs, not %d and %d (and at most %d inputs are taken)",
                           g->n_inputs, g->n_outputs, n_in, n_out, SUBGRAPH_INPUTS);
     for (int i = 0; i < n_in; i++) inputs[i] = in[i];
-    uint64_t left = s->run_budget > s->used ? s->run_budget - s->used : 1;
-    interp_options o = {.allocator = &s->allocator,
-                        .budget = left > SIZE_MAX ? SIZE_MAX : (size_t)left,
+    interp_options o = {.allocator = meter_allocator(s->meter),
                         .check = check_user,
                         .user = s,
                         .captured = captured,
@@ -136,16 +132,4 @@ static hst_status give_subgraph(eval_context *c, const graph *g, const hst_tenso
     return interp_run(g, inputs, out, &o, err);
 }
 
-static hst_status give_hold(eval_context *c, int i, size_t bytes, hst_error *err) {
-    session *s = c->owner;
-    if (s->used <= s->run_budget && bytes <= s->run_budget - s->used) {
-        live *l = output_live(s, &s->engine->steps[s->step - 1], i);
-        l->held += bytes;
-        s->used += bytes;
-        return HST_STATUS_OK;
-    }
-    return node_error(c->node, err, HST_STATUS_BUDGET, "needs %zu bytes, %llu are in use, the memory budget is %llu", bytes,
-                      (unsigned long long)s->used, (unsigned long long)s->run_budget);
-}
-
-const eval_runtime session_runtime = {give_output, give_alias, give_scratch, give_subgraph, give_check, give_hold};
+const eval_runtime session_runtime = {give_output, give_alias, give_scratch, give_subgraph, give_check};

@@ -6,7 +6,6 @@
 #include "base/clock.h"
 #include "exec/budget.h"
 #include "exec/session_impl.h"
-#include "ops/list.h"
 
 #define BUDGET_PERCENT 80 /* of what is left, where no budget is stated */
 
@@ -55,7 +54,7 @@ hst_status session_new(const engine *e, const session_options *options, session 
     if (!s->budget) s->budget = budget_available() / 100 * BUDGET_PERCENT;
     space_init(&s->space, a);
     hst_status status = HST_STATUS_NO_MEMORY;
-    if (!(s->outputs = outputs_new(a)) || !(s->arena = arena_new(a)))
+    if (!(s->outputs = outputs_new(a)) || !(s->arena = arena_new(a)) || !(s->meter = meter_new(a)))
         error_no_memory(err, 0, "a session");
     else
         status = allocate(s, err);
@@ -76,6 +75,7 @@ void session_free(session *s) {
     memory_free(&a, s->trace, (size_t)s->trace_capacity * sizeof *s->trace);
     space_release(&s->space);
     outputs_close(s->outputs);
+    meter_close(s->meter);
     arena_free(s->arena);
     memory_free(&a, s, sizeof *s);
 }
@@ -163,7 +163,10 @@ static void prepare(session *s, const hst_run_options *o) {
     s->run_budget = s->budget;
     if (s->options->memory_budget && s->options->memory_budget < s->run_budget)
         s->run_budget = s->options->memory_budget;
-    s->used = states_bytes(s);
+    s->used = 0;
+    (void)meter_refused(s->meter); /* of the run before */
+    s->metered_before = meter_live(s->meter);
+    session_count(s, states_bytes(s), 0);
     s->step = s->ordinal = 0;
     for (int i = 0; i < e->n_slots; i++) s->at[i] = e->slots[i].constant;
     memset(s->kept, 0, (size_t)e->n_slots);
@@ -183,15 +186,21 @@ static hst_status own_elements(session *s, live *l, hst_error *err) {
         l->own = l->tensor.buffer;
         return HST_STATUS_OK;
     }
-    HST_TRY(tensor_clone(&l->tensor, &s->allocator, &copy, err));
+    HST_TRY(tensor_clone(&l->tensor, meter_allocator(s->meter), &copy, err));
     live_drop(s, l);
     l->own = tensor_buffer_retain(copy->buffer);
     l->tensor.buffer = copy->buffer;
     l->tensor.data = copy->data;
-    l->held = tensor_is_list(copy) ? list_bytes(copy) : 0;
-    s->used += l->held;
     tensor_free(copy);
     return HST_STATUS_OK;
+}
+
+/* Memory that an operator was not given: what the allocator lacks, or what the budget forbids. */
+static hst_status because_of_budget(const session *s, const step *st, hst_error *err) {
+    if (!s->over_budget && !meter_refused(s->meter)) return HST_STATUS_NO_MEMORY;
+    return node_error(st->node, err, HST_STATUS_BUDGET,
+                      "needs more memory than it may have: %llu bytes are in use, the memory budget is %llu",
+                      (unsigned long long)session_held(s), (unsigned long long)s->run_budget);
 }
 
 static hst_status run_step(session *s, const step *st, hst_error *err) {
@@ -207,16 +216,14 @@ static hst_status run_step(session *s, const step *st, hst_error *err) {
                       s,        s->padding, .macs = 0};
     uint64_t begin = s->options->profile ? clock_ns() : 0;
     hst_status status = st->run ? st->run(st->state, &c, err) : st->node->op->eval(&c, err);
-    if (status == HST_STATUS_NO_MEMORY && s->over_budget)
-        status = node_error(st->node, err, HST_STATUS_BUDGET,
-                            "scratch memory does not fit: %llu bytes are in use, the memory budget is %llu",
-                            (unsigned long long)s->used, (unsigned long long)s->run_budget);
+    if (status == HST_STATUS_NO_MEMORY) status = because_of_budget(s, st, err);
     for (int i = 0; i < st->n_out && status == HST_STATUS_OK; i++) {
         if (st->out[i] < 0) continue;
         live *l = &s->lives[st->out[i]];
         if (!s->out[i]) return node_error(st->node, err, HST_STATUS_INTERNAL, "left output %d unset", i);
         s->at[st->out[i]] = &l->tensor;
         if (l->tensor.dtype == HST_DTYPE_STRING || tensor_is_list(&l->tensor)) status = own_elements(s, l, err);
+        if (status == HST_STATUS_NO_MEMORY) status = because_of_budget(s, st, err);
     }
     if (status == HST_STATUS_OK && s->options->profile) session_profile(s, st, &c, begin);
     return status;

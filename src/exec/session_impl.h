@@ -7,6 +7,7 @@
 #ifndef EXEC_SESSION_IMPL_H
 #define EXEC_SESSION_IMPL_H
 
+#include "base/meter.h"
 #include "exec/outputs.h"
 #include "exec/plan.h"
 #include "exec/session.h"
@@ -37,7 +38,6 @@ typedef struct live { /* a computed slot */
     hst_tensor tensor;
     block *block;       /* NULL: shares memory that is not the session's, or owns a buffer */
     tensor_buffer *own; /* strings and lists: a buffer the operator made, one reference */
-    size_t held;        /* bytes of a list's items, counted in session.used */
 } live;
 
 typedef struct signature {
@@ -73,6 +73,9 @@ struct session {
     arena *arena; /* of the arrays below */
     outputs *outputs;
     space space;
+    /* What is neither in the arena nor a buffer of outputs: strings, items of sequences, all that subgraphs compute. */
+    meter *meter;
+    size_t metered_before; /* alive in it when the run began: in callers' hands, or state */
     /* per slot */
     const hst_tensor **at; /* NULL: no value now */
     live *lives;
@@ -92,7 +95,8 @@ struct session {
     block *scratch;
     /* the run under way */
     const hst_run_options *options;
-    uint64_t run_budget, used;
+    uint64_t run_budget;
+    uint64_t used; /* of the plan, the space, outputs and states; session_count changes it */
     signature *plan; /* NULL: none is followed */
     bool over_budget, misfit, trace_failed;
     plan_request *trace;
@@ -114,6 +118,9 @@ int session_input_find(const session *s, const char *name); /* -1: none */
 int session_output_find(const session *s, const char *name);
 
 /* block.c: memory of a run */
+void session_count(session *s, uint64_t more, uint64_t less); /* changes `used`, and with it the meter's limit */
+uint64_t session_held(const session *s); /* all that counts against the budget: `used`, metered, and what lies unused */
+bool session_fits(session *s, size_t more); /* gives unused outputs back where they are in the way */
 hst_status block_take(session *s, size_t bytes, bool output, block **out, hst_error *err);
 hst_status block_bind(session *s, hst_tensor *t, block **out, hst_error *err);
 void block_drop(session *s, block *b); /* NULL allowed */

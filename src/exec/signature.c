@@ -93,11 +93,11 @@ hst_status signature_new(session *s, signature **out, hst_error *err) {
     signature *g = memory_alloc(&s->allocator, sizeof *g, 16);
     if (!g) return error_no_memory(err, sizeof *g, "the plan of a run");
     *g = (signature){.key_size = s->key_size, .hash = hash_key(s->key, s->key_size)};
-    if (!(g->key = memory_alloc(&s->allocator, bytes ? bytes : 1, 16)) || !find_needed(s, g)) {
+    if (!(g->key = memory_alloc(&s->allocator, bytes, 16)) || !find_needed(s, g)) {
         signature_free(s, g);
         return error_no_memory(err, bytes, "the plan of a run");
     }
-    memcpy(g->key, s->key, bytes);
+    if (bytes) memcpy(g->key, s->key, bytes);
     g->padding = shows_padding(s, g);
     int oldest = 0;
     for (int i = 0; i < SESSION_SIGNATURES; i++) {
@@ -114,19 +114,39 @@ hst_status signature_new(session *s, signature **out, hst_error *err) {
 
 /* ---- a run with a signature ---- */
 
+/* Without a plan temporaries are placed in the arena's holes as they come, and what does not fit lies beside it: an arena
+ * that takes much of the budget is in the way. */
+static void begin_unplanned(session *s) {
+    if (s->space.capacity > s->run_budget / 4) space_resize(&s->space, 0);
+}
+
+static uint64_t outputs_unused(const session *s) {
+    size_t callers, all = outputs_bytes(s->outputs, &callers);
+    return all > callers ? all - callers : 0;
+}
+
 void signature_begin(session *s, signature *g) {
     s->plan = NULL;
     s->misfit = s->trace_failed = s->over_budget = false;
     s->n_trace = 0;
     g->used = ++s->runs;
-    if (!g->requests) return;
+    if (!g->requests) {
+        begin_unplanned(s);
+        return;
+    }
     /* A budget that the plan would pass may still do for a run that places its temporaries one by one. */
     uint64_t left = s->used <= s->run_budget ? s->run_budget - s->used : 0;
-    if (g->total > left || g->beside > left - g->total) return;
-    if (g->total > s->space.capacity && !space_resize(&s->space, g->total)) return;
+    if (g->total > left || g->beside > left - g->total) {
+        begin_unplanned(s);
+        return;
+    }
+    const uint64_t beside = g->beside + outputs_unused(s);
+    bool tight = s->space.capacity > left || beside > left - s->space.capacity;
+    if (tight) outputs_trim(s->outputs, true);
+    if ((g->total > s->space.capacity || tight) && !space_resize(&s->space, g->total)) return;
     memset(g->in_use, 0, (size_t)g->n_requests);
     s->plan = g;
-    s->used += g->total;
+    session_count(s, g->total, 0);
 }
 
 void signature_step_end(session *s) {
@@ -192,7 +212,8 @@ static void arena_adapt(session *s, const signature *g) {
     size_t recent = 0;
     for (int i = 0; i < SESSION_WINDOW; i++)
         if (s->needs[i] > recent) recent = s->needs[i];
-    if (g->total > s->space.capacity && g->total <= s->budget)
+    const uint64_t need = (uint64_t)g->total + g->beside + states_bytes(s);
+    if (g->total > s->space.capacity && need <= s->budget)
         space_resize(&s->space, g->total);
     else if (recent < s->space.capacity / 4)
         space_resize(&s->space, recent);

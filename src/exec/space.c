@@ -35,10 +35,19 @@ hst_status space_begin(space *s, size_t planned, hst_error *err) {
     return HST_STATUS_OK;
 }
 
-void *space_take(space *s, size_t size) {
+static int best_hole(const space *s, size_t size) {
     int best = -1;
     for (int i = 0; i < s->n_holes; i++)
         if (s->holes[i].size >= size && (best < 0 || s->holes[i].size < s->holes[best].size)) best = i;
+    return best;
+}
+
+bool space_has(const space *s, size_t size) {
+    return best_hole(s, size) >= 0;
+}
+
+void *space_take(space *s, size_t size) {
+    int best = best_hole(s, size);
     char *data;
     if (best >= 0) {
         space_hole *h = &s->holes[best];

@@ -26,6 +26,8 @@ void space_release(space *s);
 
 /* Before a run: nothing is in use. `planned` <= capacity. */
 hst_status space_begin(space *s, size_t planned, hst_error *err);
+/* Whether the arena has a hole for so many bytes. */
+bool space_has(const space *s, size_t size);
 /* `size` is a multiple of MEMORY_ALIGN. NULL: no memory. */
 void *space_take(space *s, size_t size);
 void space_give(space *s, void *data, size_t size);

@@ -4,26 +4,28 @@
 
 #include <string.h>
 
-#include "ops/list.h"
-
-#define SCRATCH_MOST 32 /* scratch blocks one evaluation may ask for */
+#include "base/checked.h"
+#include "base/meter.h"
 
 typedef struct interp {
     const interp_options *options;
-    const hst_allocator *allocator;
+    const hst_allocator *allocator; /* the meter's, where there is a budget */
+    meter *meter;                   /* NULL: no budget, or the caller's allocator keeps it */
     hst_tensor **table; /* per value id: owned handles */
     int *left;          /* per value id: uses to come; -1: keep until the graph ends */
     const hst_tensor **given; /* per value id: graph inputs, not owned */
     int n_values;
-    size_t live;
     bool padding; /* the graph shows padding rows */
 } interp;
 
+typedef struct scratch { /* before the memory itself, MEMORY_ALIGN bytes */
+    struct scratch *next;
+    size_t size; /* of both */
+} scratch;
+
 typedef struct evaluation { /* eval_context.owner */
     interp *in;
-    void *scratch[SCRATCH_MOST];
-    size_t scratch_size[SCRATCH_MOST];
-    int n_scratch;
+    scratch *scratch;
 } evaluation;
 
 static hst_status run_graph(interp *in, const graph *g, const hst_tensor *const *inputs, hst_tensor **outputs,
@@ -36,14 +38,14 @@ static hst_status give_output(eval_context *c, int i, hst_dtype d, int rank, con
     hst_status status = shape_bytes(d, rank, dims, &bytes, err);
     if (status != HST_STATUS_OK) return error_prefix(err, status, "output %d", i);
     if (i >= c->n_out) return node_error(c->node, err, HST_STATUS_INTERNAL, "has no output %d", i);
-    if (in->options->budget && (bytes > in->options->budget || in->live > in->options->budget - bytes))
+    const size_t budget = in->options->budget, live = in->meter ? meter_live(in->meter) : 0;
+    if (in->meter && (live > budget || bytes > budget - live))
         return node_error(c->node, err, HST_STATUS_BUDGET,
-                          "output %d needs %zu bytes, %zu are in use, the memory budget is %zu", i, bytes, in->live,
-                          in->options->budget);
+                          "output %d needs %zu bytes, %zu are in use, the memory budget is %zu", i, bytes, live,
+                          budget);
     tensor_free(c->out[i]);
     c->out[i] = NULL;
     HST_TRY(tensor_new(d, rank, dims, in->allocator, &c->out[i], err));
-    in->live += bytes;
     *out = c->out[i];
     return HST_STATUS_OK;
 }
@@ -52,20 +54,18 @@ static hst_status give_alias(eval_context *c, int i, int from, int rank, const i
     interp *in = ((evaluation *)c->owner)->in;
     tensor_free(c->out[i]);
     c->out[i] = NULL;
-    HST_TRY(tensor_view(c->in[from], rank, dims, in->allocator, &c->out[i], err));
-    in->live += c->out[i]->bytes + (tensor_is_list(c->out[i]) ? list_bytes(c->out[i]) : 0);
-    return HST_STATUS_OK;
+    return tensor_view(c->in[from], rank, dims, in->allocator, &c->out[i], err);
 }
 
 static void *give_scratch(eval_context *c, size_t bytes) {
     evaluation *e = c->owner;
-    if (e->n_scratch == SCRATCH_MOST) return NULL;
-    if (e->in->options->budget && bytes > e->in->options->budget) return NULL;
-    void *p = memory_alloc(e->in->allocator, bytes, MEMORY_ALIGN);
+    size_t size;
+    if (!size_add(bytes, MEMORY_ALIGN, &size)) return NULL;
+    scratch *p = memory_alloc(e->in->allocator, size, MEMORY_ALIGN);
     if (!p) return NULL;
-    e->scratch[e->n_scratch] = p;
-    e->scratch_size[e->n_scratch++] = bytes;
-    return p;
+    *p = (scratch){e->scratch, size};
+    e->scratch = p;
+    return (char *)p + MEMORY_ALIGN;
 }
 
 static hst_status give_subgraph(eval_context *c, const graph *g, const hst_tensor *const *in, int n_in,
@@ -88,18 +88,7 @@ static hst_status give_check(eval_context *c, hst_error *err) {
     return o->check ? o->check(o->user, err) : HST_STATUS_OK;
 }
 
-static hst_status give_hold(eval_context *c, int i, size_t bytes, hst_error *err) {
-    interp *in = ((evaluation *)c->owner)->in;
-    (void)i;
-    if (!in->options->budget || (bytes <= in->options->budget && in->live <= in->options->budget - bytes)) {
-        in->live += bytes;
-        return HST_STATUS_OK;
-    }
-    return node_error(c->node, err, HST_STATUS_BUDGET, "needs %zu bytes, %zu are in use, the memory budget is %zu", bytes,
-                      in->live, in->options->budget);
-}
-
-static const eval_runtime runtime = {give_output, give_alias, give_scratch, give_subgraph, give_check, give_hold};
+static const eval_runtime runtime = {give_output, give_alias, give_scratch, give_subgraph, give_check};
 
 /* ---- one node ---- */
 
@@ -132,6 +121,8 @@ static hst_status evaluate_expansion(interp *in, const node *n, const hst_tensor
     if ((status = ops_resolve(m->main, err)) != HST_STATUS_OK) goto done;
     interp_options options = *in->options;
     options.captured = NULL;
+    options.allocator = in->allocator; /* and with it the meter */
+    options.budget = 0;
     if ((status = interp_run(m->main, given, outputs, &options, err)) != HST_STATUS_OK) goto done;
     k = 0;
     for (int i = 0; i < n->n_out; i++)
@@ -142,8 +133,8 @@ done:
     return status;
 }
 
-static hst_status evaluate(interp *in, const node *n, const hst_tensor *const *inputs, hst_tensor **out,
-                           hst_error *err) {
+static hst_status evaluate_plain(interp *in, const node *n, const hst_tensor *const *inputs, hst_tensor **out,
+                                 hst_error *err) {
     if (!n->op) return node_error(n, err, HST_STATUS_INTERNAL, "operator was not resolved");
     HST_TRY(eval_check_lists(n, inputs, err));
     if (!n->op->eval) {
@@ -154,7 +145,10 @@ static hst_status evaluate(interp *in, const node *n, const hst_tensor *const *i
     eval_context c = {n,   inputs, n->n_in, out, n->n_out, in->options->team ? in->options->team : team_default(),
                       &runtime, &e, in->padding, .macs = 0};
     hst_status status = n->op->eval(&c, err);
-    for (int i = 0; i < e.n_scratch; i++) memory_free(in->allocator, e.scratch[i], e.scratch_size[i]);
+    for (scratch *p = e.scratch, *next; p; p = next) {
+        next = p->next;
+        memory_free(in->allocator, p, p->size);
+    }
     for (int i = 0; i < n->n_out && status == HST_STATUS_OK; i++)
         if (n->out[i] && !out[i]) status = node_error(n, err, HST_STATUS_INTERNAL, "left output %d unset", i);
     if (status != HST_STATUS_OK) {
@@ -163,6 +157,15 @@ static hst_status evaluate(interp *in, const node *n, const hst_tensor *const *i
             out[i] = NULL;
         }
     }
+    return status;
+}
+
+static hst_status evaluate(interp *in, const node *n, const hst_tensor *const *inputs, hst_tensor **out,
+                           hst_error *err) {
+    hst_status status = evaluate_plain(in, n, inputs, out, err);
+    if (status == HST_STATUS_NO_MEMORY && in->meter && meter_refused(in->meter))
+        status = node_error(n, err, HST_STATUS_BUDGET, "needs more than the memory budget of %zu bytes",
+                            in->options->budget);
     return status;
 }
 
@@ -178,8 +181,6 @@ static const hst_tensor *lookup(const interp *in, const value *v) {
 static void drop(interp *in, const value *v) {
     hst_tensor *t = in->table[v->id];
     if (!t) return;
-    const size_t bytes = t->bytes + (tensor_is_list(t) ? list_bytes(t) : 0);
-    in->live -= bytes < in->live ? bytes : in->live;
     tensor_free(t);
     in->table[v->id] = NULL;
 }
@@ -270,42 +271,68 @@ static hst_status run_graph(interp *in, const graph *g, const hst_tensor *const 
 
 static const interp_options no_options = {0};
 
+static hst_status begin(interp *in, const interp_options *options, const model *m, hst_error *err) {
+    *in = (interp){.options = options ? options : &no_options, .n_values = m->n_values};
+    in->allocator = in->options->allocator ? in->options->allocator : allocator_default();
+    if (!in->options->budget) return HST_STATUS_OK;
+    if (!(in->meter = meter_new(in->allocator))) return error_no_memory(err, sizeof *in, "the interpreter");
+    meter_limit(in->meter, in->options->budget);
+    in->allocator = meter_allocator(in->meter);
+    return HST_STATUS_OK;
+}
+
+static size_t table_bytes(const interp *in) {
+    return ((size_t)in->n_values + 1) * (2 * sizeof(void *) + sizeof(int));
+}
+
+/* The tables: bookkeeping, which no budget counts. NULL: no memory. */
+static char *make_tables(interp *in) {
+    const hst_allocator *a = in->options->allocator;
+    size_t n = (size_t)in->n_values + 1;
+    char *memory = memory_alloc(a, table_bytes(in), 16);
+    if (!memory) return NULL;
+    memset(memory, 0, table_bytes(in));
+    in->table = (hst_tensor **)(void *)memory;
+    in->given = (const hst_tensor **)(void *)(memory + n * sizeof(void *));
+    in->left = (int *)(void *)(memory + 2 * n * sizeof(void *));
+    return memory;
+}
+
+static void end(interp *in, char *tables) {
+    memory_free(in->options->allocator, tables, table_bytes(in));
+    meter_close(in->meter);
+}
+
 hst_status interp_run(const graph *g, const hst_tensor *const *inputs, hst_tensor **out, const interp_options *options,
                       hst_error *err) {
-    interp in = {.options = options ? options : &no_options, .n_values = g->model->n_values};
-    in.allocator = in.options->allocator ? in.options->allocator : allocator_default();
-    size_t n = (size_t)in.n_values + 1, bytes = n * (2 * sizeof(void *) + sizeof(int));
-    char *memory = memory_alloc(in.allocator, bytes, 16);
-    if (!memory) return error_no_memory(err, bytes, "the interpreter");
-    memset(memory, 0, bytes);
-    in.table = (hst_tensor **)(void *)memory;
-    in.given = (const hst_tensor **)(void *)(memory + n * sizeof(void *));
-    in.left = (int *)(void *)(memory + 2 * n * sizeof(void *));
-    for (const node *at = g->first; at; at = at->next) in.padding |= node_int(at, "shows_padding", 0) != 0;
+    interp in;
+    char *tables = NULL;
     for (int i = 0; i < g->n_outputs; i++) out[i] = NULL;
+    HST_TRY(begin(&in, options, g->model, err));
+    if (!(tables = make_tables(&in))) {
+        end(&in, tables);
+        return error_no_memory(err, table_bytes(&in), "the interpreter");
+    }
+    for (const node *at = g->first; at; at = at->next) in.padding |= node_int(at, "shows_padding", 0) != 0;
     hst_status status = run_graph(&in, g, inputs, out, err);
-    memory_free(in.allocator, memory, bytes);
+    end(&in, tables);
     return status;
 }
 
 hst_status interp_node(const node *n, const hst_tensor *const *inputs, hst_tensor **out, const interp_options *options,
                        hst_error *err) {
-    interp in = {.options = options ? options : &no_options, .n_values = n->graph->model->n_values};
-    in.allocator = in.options->allocator ? in.options->allocator : allocator_default();
-    size_t count = (size_t)in.n_values + 1, bytes = count * (2 * sizeof(void *) + sizeof(int));
-    char *memory = NULL;
+    interp in;
+    char *tables = NULL;
     bool subgraphs = false;
+    for (int i = 0; i < n->n_out; i++) out[i] = NULL;
     for (int k = 0; k < n->n_attributes; k++)
         subgraphs |= n->attributes[k].type == ATTRIBUTE_GRAPH || n->attributes[k].type == ATTRIBUTE_GRAPHS;
-    if (subgraphs) {
-        if (!(memory = memory_alloc(in.allocator, bytes, 16))) return error_no_memory(err, bytes, "the interpreter");
-        memset(memory, 0, bytes);
-        in.table = (hst_tensor **)(void *)memory;
-        in.given = (const hst_tensor **)(void *)(memory + count * sizeof(void *));
-        in.left = (int *)(void *)(memory + 2 * count * sizeof(void *));
+    HST_TRY(begin(&in, options, n->graph->model, err));
+    if (subgraphs && !(tables = make_tables(&in))) {
+        end(&in, tables);
+        return error_no_memory(err, table_bytes(&in), "the interpreter");
     }
-    for (int i = 0; i < n->n_out; i++) out[i] = NULL;
     hst_status status = evaluate(&in, n, inputs, out, err);
-    memory_free(in.allocator, memory, bytes);
+    end(&in, tables);
     return status;
 }

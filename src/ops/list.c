@@ -3,8 +3,6 @@
 
 #include <string.h>
 
-#include "base/checked.h"
-
 hst_status list_need(const eval_context *c, int i, const char *name, const hst_tensor **out, hst_error *err) {
     HST_TRY(eval_need(c, i, name, out, err));
     return (*out)->dtype == HST_DTYPE_SEQUENCE
@@ -54,36 +52,10 @@ hst_status list_new(hst_tensor *y, int64_t k, hst_dtype d, int rank, const int64
     return HST_STATUS_OK;
 }
 
-static bool add_bytes(const hst_tensor *t, const hst_tensor *before, size_t *bytes) {
-    if (!t->buffer) return size_add(*bytes, t->bytes, bytes);
-    return (before && before->buffer == t->buffer) || size_add(*bytes, t->buffer->size, bytes);
-}
-
-size_t list_bytes(const hst_tensor *y) {
-    size_t bytes = 0;
-    bool fits = true;
-    const hst_tensor *before = NULL;
-    for (int64_t k = 0, n = tensor_count(y); k < n && fits; k++) {
-        const hst_tensor *t = tensor_item(y, k);
-        for (int i = 0; t->dtype == HST_DTYPE_MAP && i < 2 && fits; i++)
-            fits = add_bytes(tensor_item(t, i), before ? tensor_item(before, i) : NULL, &bytes);
-        fits &= add_bytes(t, before, &bytes);
-        before = t;
-    }
-    return fits ? bytes : SIZE_MAX;
-}
-
-/* All that the items hold is counted for the output that holds them; what several sequences share, for each. */
-static hst_status hold(eval_context *c, const hst_tensor *y, hst_error *err) {
-    int i = 0;
-    while (i < c->n_out && c->out[i] != y) i++;
-    return c->runtime->hold && i < c->n_out ? c->runtime->hold(c, i, list_bytes(y), err) : HST_STATUS_OK;
-}
-
 hst_status list_end(eval_context *c, hst_tensor *y, hst_status status, hst_error *err) {
+    (void)c;
     int64_t n = tensor_count(y);
     hst_tensor *list = NULL;
-    if (status == HST_STATUS_OK) status = hold(c, y, err);
     if (status != HST_STATUS_OK) {
         for (int64_t k = 0; k < n; k++) tensor_free(*place(y, k));
         if (n) memset(y->data, 0, y->bytes);

@@ -19,9 +19,7 @@ hst_status list_share(hst_tensor *y, int64_t k, const hst_tensor *item, hst_erro
 /* A new item of this shape, not yet filled. */
 hst_status list_new(hst_tensor *y, int64_t k, hst_dtype d, int rank, const int64_t *dims, hst_tensor **out,
                     hst_error *err);
-/* What the items of a list hold; neighbours that share a buffer hold it once. */
-size_t list_bytes(const hst_tensor *y);
-/* Makes y own its items, or frees them where status is not OK; returns the status. BUDGET where they are too large. */
+/* Makes y own its items, or frees them where status is not OK; returns the status. */
 hst_status list_end(eval_context *c, hst_tensor *y, hst_status status, hst_error *err);
 
 #endif

@@ -84,11 +84,9 @@ typedef struct eval_runtime {
      * handles: tensor_free. */
     hst_status (*subgraph)(eval_context *c, const graph *g, const hst_tensor *const *in, int n_in, hst_tensor **out,
                            int n_out, hst_error *err);
-    /* CANCELLED or DEADLINE where the run should stop: call it in long loops. */
+    /* CANCELLED or DEADLINE where the run should stop: call it in long loops, at least every some million steps. Workers may
+     * ask too, with err NULL; who started them asks again and returns the status. */
     hst_status (*check)(eval_context *c, hst_error *err);
-    /* Output i holds so many bytes beside its own elements (the items of a sequence): they count as in use as long as
-     * it does. BUDGET where they do not fit. NULL: all fits. */
-    hst_status (*hold)(eval_context *c, int i, size_t bytes, hst_error *err);
 } eval_runtime;
 
 struct eval_context {

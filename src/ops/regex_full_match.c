@@ -20,9 +20,8 @@ static hst_status infer(infer_context *c, hst_error *err) {
 }
 
 typedef struct matcher {
-    eval_context *c;
-    hst_allocator allocator;
-    hst_status refused; /* NO_MEMORY or BUDGET, where memory was not given */
+    hst_allocator allocator; /* of the output: the run's, within its budget */
+    bool refused; /* some memory */
     pcre2_general_context *memory;
     pcre2_compile_context *compiling;
     pcre2_code *code;
@@ -37,13 +36,9 @@ static void *take(size_t size, void *user) {
     matcher *m = user;
     char *p = NULL;
     size_t total;
-    hst_status status = HST_STATUS_NO_MEMORY;
-    if (size_add(size, HEAD, &total)) status = m->c->runtime->room(m->c, total, NULL);
-    if (status == HST_STATUS_OK && !(p = memory_alloc(&m->allocator, total, 16))) status = HST_STATUS_NO_MEMORY;
-    if (!p) {
-        m->refused = status;
-        return NULL;
-    }
+    if (size_add(size, HEAD, &total)) p = memory_alloc(&m->allocator, total, 16);
+    m->refused |= !p;
+    if (!p) return NULL;
     memcpy(p, &total, sizeof total);
     return p + HEAD;
 }
@@ -77,7 +72,7 @@ static hst_status matcher_make(const node *n, matcher *m, hst_error *err) {
     m->compiling = m->memory ? pcre2_compile_context_create(m->memory) : NULL;
     if (m->compiling) m->code = pcre2_compile((PCRE2_SPTR)a->as.s.data, a->as.s.size, flags, &code, &at, m->compiling);
     if (!m->code && m->refused)
-        return node_error(n, err, m->refused, "no memory for a pattern of %zu bytes", a->as.s.size);
+        return node_error(n, err, HST_STATUS_NO_MEMORY, "no memory for a pattern of %zu bytes", a->as.s.size);
     if (!m->code) {
         unsigned char text[128];
         pcre2_get_error_message(code, text, sizeof text);
@@ -88,7 +83,7 @@ static hst_status matcher_make(const node *n, matcher *m, hst_error *err) {
     m->data = pcre2_match_data_create(1, m->memory);
     m->context = pcre2_match_context_create(m->memory);
     m->stack = pcre2_jit_stack_create(32768, 1 << 20, m->memory);
-    if (m->refused || !m->data || !m->context) return node_error(n, err, m->refused, "no memory to match a pattern");
+    if (m->refused || !m->data || !m->context) return node_error(n, err, HST_STATUS_NO_MEMORY, "no memory to match a pattern");
     pcre2_set_match_limit(m->context, STEPS_MOST);
     pcre2_set_depth_limit(m->context, STEPS_MOST);
     pcre2_set_heap_limit(m->context, HEAP_KIB);
@@ -107,7 +102,7 @@ static hst_status match(eval_context *c, const matcher *m, const hst_tensor *x, 
             return node_error(c->node, err, HST_STATUS_BUDGET, "element %lld takes more than %d steps to match",
                               (long long)i, STEPS_MOST);
         if (code == PCRE2_ERROR_NOMEMORY)
-            return node_error(c->node, err, m->refused, "no memory to match element %lld of %zu bytes", (long long)i, s[i].size);
+            return node_error(c->node, err, HST_STATUS_NO_MEMORY, "no memory to match element %lld of %zu bytes", (long long)i, s[i].size);
         if (code < 0 && code != PCRE2_ERROR_NOMATCH)
             return node_error(c->node, err, HST_STATUS_INTERNAL, "PCRE2 fails with %d", code);
         y[i] = code >= 0;
@@ -118,7 +113,7 @@ static hst_status match(eval_context *c, const matcher *m, const hst_tensor *x, 
 static hst_status eval(eval_context *c, hst_error *err) {
     const hst_tensor *x;
     hst_tensor *y;
-    matcher m = {.c = c};
+    matcher m = {0};
     HST_TRY(eval_need(c, 0, "X", &x, err));
     if (x->dtype != HST_DTYPE_STRING)
         return node_error(c->node, err, HST_STATUS_BAD_SHAPE, "the input is %s, not string", dtype_name(x->dtype));
@@ -127,7 +122,7 @@ static hst_status eval(eval_context *c, hst_error *err) {
     hst_status status = matcher_make(c->node, &m, err);
     if (status == HST_STATUS_OK) status = match(c, &m, x, y->data, err);
     if (status == HST_STATUS_OK && m.refused)
-        status = node_error(c->node, err, m.refused, "no memory to match a pattern");
+        status = node_error(c->node, err, HST_STATUS_NO_MEMORY, "no memory to match a pattern");
     matcher_free(&m);
     return status;
 }

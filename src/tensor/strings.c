@@ -11,7 +11,7 @@ hst_status tensor_own_strings(hst_tensor *t, hst_error *err) {
     if (!size_mul(count, sizeof *from, &size)) return error_no_memory(err, SIZE_MAX, "strings");
     for (size_t i = 0; i < count; i++)
         if (!size_add(size, from[i].size, &size)) return error_no_memory(err, SIZE_MAX, "strings");
-    tensor_buffer *buffer = tensor_buffer_new(size, t->buffer ? &t->buffer->allocator : NULL);
+    tensor_buffer *buffer = tensor_buffer_new(size, t->buffer ? &t->buffer->allocator : &t->allocator);
     if (!buffer) return error_no_memory(err, size, "strings");
     hst_string *to = buffer->data;
     char *bytes = (char *)(to + count);

@@ -279,7 +279,7 @@ static hst_status give_check(eval_context *c, hst_error *err) {
     return HST_STATUS_OK;
 }
 
-static const eval_runtime runtime = {give_output, give_alias, give_scratch, give_subgraph, give_check, NULL};
+static const eval_runtime runtime = {give_output, give_alias, give_scratch, give_subgraph, give_check};
 
 static void run_bound(const where *w, const case_model *m, const bind_context *b, hst_error *err) {
     const node *n = m->model->main->first;
