@@ -42,13 +42,27 @@ static void *limited_alloc(void *user, size_t size, size_t align) {
         fprintf(stderr, "%zu bytes for %s, which has %zu\n", size, l->whose, l->live);
         abort();
     }
-    return memory_alloc(NULL, size, align);
+    /* before the block: where it begins, and its size */
+    const size_t head = align < 16 ? 16 : align;
+    char *p = memory_alloc(NULL, size + head, head);
+    if (!p) return NULL;
+    memcpy(p + head - 16, &p, sizeof p);
+    memcpy(p + head - 8, &size, sizeof size);
+    return p + head;
 }
 
 static void limited_free(void *user, void *memory, size_t size) {
     limited *l = user;
+    size_t was;
+    memcpy(&was, (char *)memory - sizeof was, sizeof was);
+    if (was != size) {
+        fprintf(stderr, "%zu bytes of %s are given back as %zu\n", was, l->whose, size);
+        abort();
+    }
     __atomic_sub_fetch(&l->live, size, __ATOMIC_RELAXED);
-    memory_free(NULL, memory, size);
+    void *begin;
+    memcpy(&begin, (char *)memory - 16, sizeof begin);
+    free(begin);
 }
 
 /* ---- inputs ---- */
