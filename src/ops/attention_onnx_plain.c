@@ -119,9 +119,10 @@ hst_status onnx_attention_plain(eval_context *c, const onnx_attention *o, hst_te
     p.y_row = y && y->rank == 3 ? o->q.heads * o->v.d : o->v.d;
     p.y_head = y && y->rank == 3 ? o->v.d : o->q.length * o->v.d;
     for (int64_t b = 0; b < o->batch; b++)
-        for (int64_t h = 0; h < o->q.heads; h++) {
-            HST_TRY(c->runtime->check(c, err));
-            for (int64_t i = 0; i < o->q.length; i++) one_row(&p, b, h, i, y, scores, mode);
-        }
+        for (int64_t h = 0; h < o->q.heads; h++)
+            for (int64_t i = 0; i < o->q.length; i++) {
+                if (i % 16 == 0) HST_TRY(c->runtime->check(c, err));
+                one_row(&p, b, h, i, y, scores, mode);
+            }
     return HST_STATUS_OK;
 }

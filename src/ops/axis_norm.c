@@ -108,7 +108,11 @@ static hst_status eval_lrn(eval_context *c, hst_error *err) {
     int64_t channels = x->dim[1];
     int64_t back = size > channels ? channels : (size - 1) / 2, ahead = size > channels ? channels : size / 2;
     for (int i = 2; i < x->rank; i++) inner *= x->dim[i];
-    for (int64_t i = 0; i < tensor_count(x); i++) {
+    for (int64_t i = 0, steps = 0; i < tensor_count(x); i++, steps += back + ahead + 1) {
+        if (steps >= 1 << 18) {
+            HST_TRY(c->runtime->check(c, err));
+            steps = 0;
+        }
         int64_t at = i / inner % channels, first = at > back ? at - back : 0;
         int64_t last = at + ahead < channels - 1 ? at + ahead : channels - 1;
         double sum = 0;

@@ -17,7 +17,10 @@ static hst_status infer(infer_context *c, hst_error *err) {
 
 /* ---- f64 ---- */
 
+#define PACE (1 << 20) /* steps between two questions whether the run should stop */
+
 typedef struct job {
+    const eval_context *c;
     const conv_shape *s;
     const double *x, *weight, *bias;
     int64_t in, taps;
@@ -48,15 +51,20 @@ static void plane(const void *arg, int64_t i, const double *none, double *y, dou
     const conv_shape *s = j->s;
     const int64_t filter = i % s->dim[1], image = i / s->filters;
     const double *x = j->x + image * s->channels * j->in, *weight = j->weight + filter * s->channels * j->taps;
-    int64_t o[WINDOW_RANK_MAX] = {0};
+    const int64_t each = s->channels * j->taps;
+    int64_t o[WINDOW_RANK_MAX] = {0}, steps = 0;
     do {
+        if ((steps += each) >= PACE) {
+            if (planes_stop(j->c)) return;
+            steps = 0;
+        }
         const double acc = one(j, x, weight, o);
         *y++ = j->bias ? acc + j->bias[filter] : acc;
     } while (window_next(s->w.rank, s->w.out, o));
 }
 
 static hst_status run_f64(eval_context *c, const conv_shape *s, hst_tensor *y, hst_error *err) {
-    job j = {.s = s, .in = window_count(s->w.in, s->w.rank), .taps = window_count(s->w.kernel, s->w.rank)};
+    job j = {.c = c, .s = s, .in = window_count(s->w.in, s->w.rank), .taps = window_count(s->w.kernel, s->w.rank)};
     int64_t planes, inner;
     HST_TRY(planes_f64(c, eval_in(c, 0), &j.x, err));
     HST_TRY(planes_f64(c, eval_in(c, 1), &j.weight, err));

@@ -20,6 +20,7 @@ enum {
 };
 
 typedef struct job {
+    eval_context *c;
     const conv_f32 *p;
     const conv_family *f;
     conv_planes planes;
@@ -123,6 +124,7 @@ static void multiply(const job *j, int64_t image, const float *x, int64_t tile, 
     const conv_f32 *p = j->p;
     const int64_t g = image % p->groups, lanes = j->f->lanes;
     int64_t row = row_of(j->f, p->filters, tile), begin = 0;
+    if (j->c->runtime->check(j->c, NULL) != HST_STATUS_OK) return; /* conv_f32_run gives the status */
     for (int64_t high = j->rows; begin + 1 < high;) { /* the last row of outputs that begins at or before slot */
         const int64_t middle = begin + (high - begin) / 2;
         *(j->start[middle] <= slot ? &begin : &high) = middle;
@@ -328,7 +330,7 @@ static void cut(job *j, int workers) {
 
 hst_status conv_f32_run(eval_context *c, const conv_f32 *p, hst_error *err) {
     const window *w = &p->w;
-    job j = {.p = p, .f = kernels_get()->conv_f32(), .images = p->batch * p->groups};
+    job j = {.c = c, .p = p, .f = kernels_get()->conv_f32(), .images = p->batch * p->groups};
     j.out = window_count(w->out, w->rank);
     if (j.out * j.images * p->filters == 0) return HST_STATUS_OK;
     bool done;
@@ -359,5 +361,5 @@ hst_status conv_f32_run(eval_context *c, const conv_f32 *p, hst_error *err) {
     if (made && !j.own) HST_TRY(floats(c, j.images * j.planes.group, &j.shared, err));
     if (j.in_panel && !j.own && j.row_parts > 1) HST_TRY(floats(c, j.images * padded_slots(&j) * j.k, &j.panels, err));
     team_run(c->team, workers, work, &j);
-    return HST_STATUS_OK;
+    return c->runtime->check(c, err);
 }

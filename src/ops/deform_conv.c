@@ -6,7 +6,10 @@
 
 #include "ops/conv_shape.h"
 
+#define PACE (1 << 18) /* steps between two questions whether the run should stop */
+
 typedef struct job {
+    const eval_context *c;
     conv_shape s;
     int64_t offset_groups, in, out, taps;
     const double *x, *weight, *offset, *bias, *mask;
@@ -40,8 +43,13 @@ static void plane(const void *arg, int64_t i, const double *none, double *y, dou
     const job *j = arg;
     const window *w = &j->s.w;
     const int64_t image = i / j->s.groups, group = i % j->s.groups, all = j->s.channels * j->s.groups;
-    int64_t o[WINDOW_RANK_MAX] = {0};
+    const int64_t each = j->s.channels * j->taps * (j->s.filters + 8);
+    int64_t o[WINDOW_RANK_MAX] = {0}, steps = 0;
     for (int64_t pixel = 0; pixel < j->out; pixel++, window_next(w->rank, w->out, o)) {
+        if ((steps += each) >= PACE) {
+            if (planes_stop(j->c)) return;
+            steps = 0;
+        }
         double *to = scratch;
         for (int64_t c = group * j->s.channels; c < (group + 1) * j->s.channels; c++) {
             const int64_t set = image * j->offset_groups + c / (all / j->offset_groups);
@@ -80,7 +88,7 @@ static hst_status check(eval_context *c, const job *j, const hst_tensor *t, int6
 static hst_status eval(eval_context *c, hst_error *err) {
     const hst_tensor *x, *weight, *offset, *bias = eval_in(c, 3), *mask = eval_in(c, 4);
     hst_tensor *y;
-    job j = {0};
+    job j = {.c = c};
     HST_TRY(eval_need(c, 0, "X", &x, err));
     HST_TRY(eval_need(c, 1, "W", &weight, err));
     HST_TRY(eval_need(c, 2, "offset", &offset, err));

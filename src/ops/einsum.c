@@ -115,25 +115,38 @@ static bool none(const plan *p, const int *label, int n) {
 
 /* ---- any operands ---- */
 
-static double sum_f64(const plan *p, const walk *outer) {
+/* Steps of a run's inner loops, between two questions whether it should stop. */
+typedef struct pace {
+    eval_context *c;
+    int64_t steps;
+    hst_status status;
+    hst_error *err;
+} pace;
+
+static bool go_on(pace *p) {
+    if (++p->steps % 65536 == 0) p->status = p->c->runtime->check(p->c, p->err);
+    return p->status == HST_STATUS_OK;
+}
+
+static double sum_f64(const plan *p, const walk *outer, pace *at) {
     walk w = walk_begin(p, p->e.sum, p->e.sums);
     double sum = 0;
     do {
         double x = tensor_get_f64(p->in[0], outer->offset[0] + w.offset[0]);
         for (int k = 1; k < p->e.operands; k++) x *= tensor_get_f64(p->in[k], outer->offset[k] + w.offset[k]);
         sum += x;
-    } while (walk_next(&w));
+    } while (walk_next(&w) && go_on(at));
     return sum;
 }
 
-static int64_t sum_s64(const plan *p, const walk *outer) {
+static int64_t sum_s64(const plan *p, const walk *outer, pace *at) {
     walk w = walk_begin(p, p->e.sum, p->e.sums);
     uint64_t sum = 0;
     do {
         uint64_t x = 1;
         for (int k = 0; k < p->e.operands; k++) x *= (uint64_t)tensor_get_s64(p->in[k], outer->offset[k] + w.offset[k]);
         sum += x;
-    } while (walk_next(&w));
+    } while (walk_next(&w) && go_on(at));
     return (int64_t)sum;
 }
 
@@ -143,7 +156,7 @@ static float get_f32(const hst_tensor *t, int64_t i) {
     return x;
 }
 
-static float sum_f32(const plan *p, const walk *outer) {
+static float sum_f32(const plan *p, const walk *outer, pace *at) {
     walk w = walk_begin(p, p->e.sum, p->e.sums);
     float sum = 0;
     do {
@@ -154,7 +167,7 @@ static float sum_f32(const plan *p, const walk *outer) {
         }
         for (int k = 1; k < p->e.operands; k++) x *= get_f32(p->in[k], outer->offset[k] + w.offset[k]);
         sum += x;
-    } while (walk_next(&w));
+    } while (walk_next(&w) && go_on(at));
     return sum;
 }
 
@@ -166,20 +179,20 @@ static hst_status eval_any(eval_context *c, const plan *p, hst_tensor *y, hst_er
     walk w = walk_begin(p, p->e.result.label, p->e.result.rank);
     bool empty = none(p, p->e.sum, p->e.sums);
     int64_t at = 0;
+    pace steps = {.c = c, .err = err};
     if (tensor_count(y) == 0) return HST_STATUS_OK;
     do {
-        if (at % 4096 == 4095) HST_TRY(c->runtime->check(c, err));
         if (!dtype_is_float(y->dtype)) {
-            tensor_set_s64(y, at, empty ? 0 : sum_s64(p, &w));
+            tensor_set_s64(y, at, empty ? 0 : sum_s64(p, &w, &steps));
         } else if (f32_type(y->dtype)) {
-            float sum = empty ? 0 : sum_f32(p, &w);
+            float sum = empty ? 0 : sum_f32(p, &w, &steps);
             convert_from_f32(y->dtype, &sum, y->data, at, 1);
         } else {
-            tensor_set_f64(y, at, empty ? 0 : sum_f64(p, &w));
+            tensor_set_f64(y, at, empty ? 0 : sum_f64(p, &w, &steps));
         }
         at++;
-    } while (walk_next(&w));
-    return HST_STATUS_OK;
+    } while (walk_next(&w) && go_on(&steps));
+    return steps.status;
 }
 
 /* ---- two f32 operands as a batch of matrix products ---- */

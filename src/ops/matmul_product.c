@@ -56,7 +56,12 @@ static hst_status left_operand(eval_context *c, const matmul_product *p, const m
     return HST_STATUS_OK;
 }
 
+/* A product that takes longer is cut into more parts than there are workers: between two a run may stop. */
+#define MACS_AT_ONCE ((double)(INT64_C(1) << 35))
+#define STEPS_AT_ONCE (INT64_C(1) << 22) /* of the plain loops below */
+
 typedef struct job {
+    eval_context *c;
     gemm_f32 g;
     float *scratch;
     int64_t parts, each; /* floats of a worker's scratch */
@@ -65,7 +70,8 @@ typedef struct job {
 static void work(void *arg, const team_context *ctx) {
     const job *j = arg;
     for (int64_t part; (part = team_next(ctx, 0, j->parts)) >= 0;)
-        gemm_f32_part(&j->g, part, j->parts, j->scratch + ctx->worker * j->each);
+        if (part == 0 || j->c->runtime->check(j->c, NULL) == HST_STATUS_OK)
+            gemm_f32_part(&j->g, part, j->parts, j->scratch + ctx->worker * j->each);
 }
 
 static hst_status run_job(eval_context *c, job *j, hst_error *err) {
@@ -77,9 +83,11 @@ static hst_status run_job(eval_context *c, job *j, hst_error *err) {
     j->each = (gemm_f32_scratch(&j->g) + 15) / 16 * 16;
     if (j->each && !(j->scratch = scratch_array(c, (size_t)workers * (size_t)j->each, sizeof(float), err)))
         return HST_STATUS_NO_MEMORY;
-    j->parts = gemm_f32_parts(&j->g, workers);
+    const double cuts = macs / MACS_AT_ONCE;
+    j->c = c;
+    j->parts = gemm_f32_parts(&j->g, cuts > workers ? cuts < 4096 ? (int)cuts : 4096 : workers);
     team_run(c->team, workers, work, j);
-    return HST_STATUS_OK;
+    return macs > MACS_AT_ONCE ? c->runtime->check(c, err) : HST_STATUS_OK;
 }
 
 /* Where the operands of each batch begin; one matrix on the right: all batches are rows of one product. */
@@ -129,23 +137,37 @@ hst_status matmul_product_f32(eval_context *c, const matmul_product *p, const ma
 
 /* ---- the other types ---- */
 
+static hst_status pace(eval_context *c, int64_t *steps, int64_t more, hst_error *err) {
+    if ((*steps += more) < STEPS_AT_ONCE) return HST_STATUS_OK;
+    *steps = 0;
+    return c->runtime->check(c, err);
+}
+
 /* C[i,j] of f64 or s64 copies of the operands; integers wrap round. */
-static void multiply_f64(const matmul_shape *s, const double *a, const double *b, double alpha, double *c) {
+static hst_status multiply_f64(eval_context *e, const matmul_shape *s, const double *a, const double *b, double alpha,
+                               double *c, hst_error *err) {
+    int64_t steps = 0;
     for (int64_t i = 0; i < s->m; i++)
         for (int64_t j = 0; j < s->n; j++) {
+            HST_TRY(pace(e, &steps, s->k, err));
             double acc = 0;
             for (int64_t k = 0; k < s->k; k++) acc = fma(a[i * s->k + k], b[k * s->n + j], acc);
             c[i * s->n + j] = alpha == 1 ? acc : alpha * acc;
         }
+    return HST_STATUS_OK;
 }
 
-static void multiply_u64(const matmul_shape *s, const uint64_t *a, const uint64_t *b, uint64_t *c) {
+static hst_status multiply_u64(eval_context *e, const matmul_shape *s, const uint64_t *a, const uint64_t *b,
+                               uint64_t *c, hst_error *err) {
+    int64_t steps = 0;
     for (int64_t i = 0; i < s->m; i++)
         for (int64_t j = 0; j < s->n; j++) {
+            HST_TRY(pace(e, &steps, s->k, err));
             uint64_t acc = 0;
             for (int64_t k = 0; k < s->k; k++) acc += a[i * s->k + k] * b[k * s->n + j];
             c[i * s->n + j] = acc;
         }
+    return HST_STATUS_OK;
 }
 
 /* A tensor's elements as 8-byte ones, each matrix of it transposed where asked. */
@@ -179,10 +201,11 @@ static hst_status multiply_wide(eval_context *c, const matmul_product *p, const 
         matmul_shape_batch(s, i, &ia, &ib);
         const uint64_t *ai = a + ia * s->m * s->k, *bi = b + ib * s->k * s->n;
         if (is_float)
-            multiply_f64(s, (const double *)ai, (const double *)bi, p->alpha, (double *)r + i * s->m * s->n);
+            HST_TRY(multiply_f64(c, s, (const double *)ai, (const double *)bi, p->alpha,
+                                 (double *)r + i * s->m * s->n, err));
         else
-            multiply_u64(s, ai, bi, r + i * s->m * s->n);
-        HST_TRY(c->runtime->check ? c->runtime->check(c, err) : HST_STATUS_OK);
+            HST_TRY(multiply_u64(c, s, ai, bi, r + i * s->m * s->n, err));
+        HST_TRY(c->runtime->check(c, err));
     }
     if (is_float)
         convert_from_f64(y->dtype, (double *)r, y->data, 0, n);

@@ -30,6 +30,10 @@ static void work(void *arg, const team_context *ctx) {
     }
 }
 
+bool planes_stop(const eval_context *c) {
+    return c->runtime->check && c->runtime->check((eval_context *)(uintptr_t)c, NULL) != HST_STATUS_OK;
+}
+
 hst_status planes_run(eval_context *c, const hst_tensor *x, int64_t in, hst_tensor *y, int64_t out, int64_t planes,
                       int64_t scratch, double cost, plane_fn *fn, const void *arg, hst_error *err) {
     if (planes <= 0 || out <= 0) return HST_STATUS_OK;

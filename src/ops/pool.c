@@ -10,7 +10,10 @@
 
 typedef enum kind { MAX, AVERAGE, LP } kind;
 
+#define PACE (1 << 18) /* taps between two questions whether the run should stop */
+
 typedef struct job {
+    const eval_context *c;
     window w;
     kind kind;
     bool include_padding, column_major;
@@ -62,8 +65,13 @@ static void plane(const void *arg, int64_t i, const double *x, double *y, double
     const window *w = &j->w;
     int64_t o[WINDOW_RANK_MAX] = {0}, start[WINDOW_RANK_MAX], first[WINDOW_RANK_MAX], last[WINDOW_RANK_MAX];
     int64_t *index = j->indices ? j->indices + i * window_count(w->out, w->rank) : NULL;
+    int64_t steps = 0;
     do {
         double taps = 1;
+        if (steps >= PACE) {
+            if (planes_stop(j->c)) return;
+            steps = 0;
+        }
         found f = {j->kind == MAX ? -INFINITY : 0, -1};
         for (int a = 0; a < w->rank; a++) {
             start[a] = window_taps(w, a, o[a], &first[a], &last[a]);
@@ -71,6 +79,9 @@ static void plane(const void *arg, int64_t i, const double *x, double *y, double
             room = (room + w->dilation[a] - 1) / w->dilation[a];
             taps *= (double)(!j->include_padding ? last[a] - first[a] : room < w->kernel[a] ? room : w->kernel[a]);
         }
+        int64_t inside = 1;
+        for (int a = 0; a < w->rank; a++) inside *= last[a] > first[a] ? last[a] - first[a] : 0;
+        steps += inside;
         visit(j, x, 0, 0, start, first, last, &f);
         if (j->kind == AVERAGE) f.value = taps > 0 ? f.value / taps : 0;
         if (j->kind == LP) f.value = j->p == 2 ? sqrt(f.value) : j->p == 1 ? f.value : pow(f.value, 1 / j->p);
@@ -100,7 +111,7 @@ static hst_status eval_kind(eval_context *c, kind k, hst_error *err) {
     const hst_tensor *x;
     hst_tensor *y, *indices = NULL;
     int64_t dims[HST_RANK_MAX], planes, inner;
-    job j = {.kind = k};
+    job j = {.c = c, .kind = k};
     HST_TRY(eval_need(c, 0, "X", &x, err));
     if (!(k == MAX && (x->dtype == HST_DTYPE_S8 || x->dtype == HST_DTYPE_U8)))
         HST_TRY(planes_check(c->node, x, 3, "X", err));

@@ -48,14 +48,19 @@ static hst_status infer(infer_context *c, hst_error *err) {
     return HST_STATUS_OK;
 }
 
-static void fill(const node *n, random_state *r, carry *y) {
+#define PACE 65536 /* numbers between two questions whether the run should stop */
+
+static hst_status fill(eval_context *c, random_state *r, carry *y, hst_error *err) {
+    const node *n = c->node;
     bool normal = n->op_type[6] == 'N';
     double a = node_float(n, normal ? "mean" : "low", 0), b = node_float(n, normal ? "scale" : "high", 1);
     if (!normal) b -= a;
     for (int64_t i = 0, count = tensor_count(y->t); i < count; i++) {
         double x = normal ? random_normal(r) : random_uniform(r);
         y->x[i] = y->t->dtype == HST_DTYPE_F64 ? x * b + a : (double)((float)x * (float)b + (float)a);
+        if (i % PACE == PACE - 1) HST_TRY(c->runtime->check(c, err));
     }
+    return HST_STATUS_OK;
 }
 
 static hst_status eval(eval_context *c, hst_error *err) {
@@ -74,7 +79,7 @@ static hst_status eval(eval_context *c, hst_error *err) {
     HST_TRY(read_dtype(c->node, like ? like->dtype : HST_DTYPE_NONE, &d, err));
     HST_TRY(carry_out(c, 0, d, rank, shape, &y, err));
     random_begin(&r, c->node);
-    fill(c->node, &r, &y);
+    HST_TRY(fill(c, &r, &y, err));
     carry_done(&y);
     return HST_STATUS_OK;
 }
@@ -96,6 +101,7 @@ static hst_status eval_bernoulli(eval_context *c, hst_error *err) {
                               (long long)i, p[i]);
         double u = p[i] == 0 ? 0 : random_uniform(&r);
         y.x[i] = p[i] <= 0.5 ? u > 1 - p[i] : u <= p[i];
+        if (i % PACE == PACE - 1) HST_TRY(c->runtime->check(c, err));
     }
     carry_done(&y);
     return HST_STATUS_OK;
@@ -136,6 +142,7 @@ static hst_status eval_multinomial(eval_context *c, hst_error *err) {
                     low = middle + 1;
             }
             *to++ = (double)low;
+            if (s % PACE == PACE - 1) HST_TRY(c->runtime->check(c, err));
         }
     }
     carry_done(&y);

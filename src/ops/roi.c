@@ -8,7 +8,10 @@
 
 #include "ops/sliding.h"
 
+#define PACE (1 << 20) /* points between two questions whether the run should stop */
+
 typedef struct job {
+    const eval_context *c;
     int64_t channels, height, width, h, w;
     const double *x, *rois;
     int64_t each; /* numbers a region */
@@ -91,7 +94,12 @@ static void align_plane(const void *arg, int64_t i, const double *none, double *
     if (!j->half_pixel) wide = fmax(wide, 1), high = fmax(high, 1);
     const double bin_h = high / (double)j->h, bin_w = wide / (double)j->w;
     const int64_t down = points(j, high, j->h), across = points(j, wide, j->w);
+    int64_t steps = 0;
     for (int64_t p = 0; p < j->h * j->w; p++) {
+        if ((steps += down * across) >= PACE) {
+            if (planes_stop(j->c)) return;
+            steps = 0;
+        }
         const double top = y1 + (double)(p / j->w) * bin_h, left = x1 + (double)(p % j->w) * bin_w;
         double all = 0;
         for (int64_t k = 0; k < down * across; k++) {
@@ -127,6 +135,7 @@ static hst_status run(eval_context *c, job *j, int64_t each, int indices, plane_
         (indices > 0 && (!given || tensor_count(given) != regions)))
         return node_error(c->node, err, HST_STATUS_BAD_SHAPE, "input of rank %d, %lld regions of %lld numbers", x->rank,
                           (long long)regions, (long long)(rois->rank > 1 ? rois->dim[1] : 0));
+    j->c = c;
     j->channels = x->dim[1];
     j->height = x->dim[2];
     j->width = x->dim[3];

@@ -56,6 +56,9 @@ hst_status window_list(const node *n, const char *name, int count, int64_t least
 
 /* ---- planes: the same work on every [d1, d2, …] of [N, C, d1, d2, …], in f64 ---- */
 
+/* Whether the run is over, asked every so many steps of a plane that takes long; from any worker. What was computed so far
+ * does not matter then: planes_run says the status. */
+bool planes_stop(const eval_context *c);
 /* Plane i: x has its elements, y gets those of the output; scratch as asked for, a worker's own. */
 typedef void plane_fn(const void *arg, int64_t i, const double *x, double *y, double *scratch);
 /* x and y have `planes` planes of in and out elements; any numeric dtype. x NULL: fn reads what it wants itself. cost:

@@ -10,6 +10,9 @@
  * made from (a widened or transposed weight may be). */
 #define FOLD_BYTES ((size_t)1 << 20)
 #define FOLD_GROWTH 4 /* s8 to f32 */
+/* What one node may use while it is folded: loading has no deadline. Beyond, the node is left to the runs. */
+#define FOLD_BUDGET (FOLD_BYTES * 64)
+#define FOLD_CHECKS 2048 /* an evaluation asks after some ten thousand steps whether to go on */
 
 static bool folds(const node *n) {
     if (!n->op || n->op->nondeterministic || (n->op->lists && !node_is(n, "", "Identity")) || (!n->op->eval && !n->op->expand)) return false;
@@ -37,13 +40,26 @@ static bool affordable(const node *n) {
     return out <= FOLD_BYTES || out / FOLD_GROWTH <= in;
 }
 
+static hst_status count_check(void *user, hst_error *err) {
+    return __atomic_sub_fetch((int *)user, 1, __ATOMIC_RELAXED) >= 0
+               ? HST_STATUS_OK
+               : error_set(err, HST_STATUS_DEADLINE, NULL, "folding takes too long");
+}
+
 static hst_status fold_node(node *n, bool *changed, hst_error *err) {
     const hst_tensor *in[64];
     hst_tensor *out[64];
+    size_t bytes = 0;
+    int checks = FOLD_CHECKS;
     if (n->n_in > 64 || n->n_out > 64 || !affordable(n)) return HST_STATUS_OK;
-    for (int i = 0; i < n->n_in; i++) in[i] = n->in[i] ? n->in[i]->constant : NULL;
+    for (int i = 0; i < n->n_in; i++) {
+        in[i] = n->in[i] ? n->in[i]->constant : NULL;
+        if (in[i]) bytes += in[i]->bytes;
+    }
     interp_options options = {.allocator = arena_allocator(n->graph->model->arena),
-                              .budget = FOLD_BYTES * 4096};
+                              .budget = FOLD_BUDGET + 4 * FOLD_GROWTH * bytes,
+                              .check = count_check,
+                              .user = &checks};
     /* A node that fails here may never run (the other branch of an If): it stays, and fails when it does. */
     if (interp_node(n, in, out, &options, NULL) != HST_STATUS_OK) return HST_STATUS_OK;
     hst_status status = HST_STATUS_OK;
