@@ -214,8 +214,15 @@ static double cpu_seconds(void) {
     return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
 }
 
-/* CPU time of this process, so that a busy machine does not make the test fail; sanitizers are slow. */
-#define SECONDS_MOST 3.0
+/* No measure of speed, but the difference between an end and none. CPU time of this process, so that a busy machine does
+ * not make the test fail; sanitizers, and kernels below what the machine can, are slow between two looks at the clock. */
+static double seconds_most(void) {
+#if defined(HASTEN_SANITIZE_ADDRESS) || defined(HASTEN_SANITIZE_THREAD)
+    return 60;
+#else
+    return getenv("HST_CPU") ? 60 : 8;
+#endif
+}
 
 static void test_endless(void **state) {
     (void)state;
@@ -234,7 +241,7 @@ static void test_endless(void **state) {
         hst_status status = run_case(&f, s, &o, &err);
         double seconds = cpu_seconds() - begin;
         bool ended = status == HST_STATUS_DEADLINE || status == HST_STATUS_OK || status == HST_STATUS_BUDGET;
-        if (!ended || seconds > SECONDS_MOST) {
+        if (!ended || seconds > seconds_most()) {
             print_error("%s %s\n  takes %.2f s and gives %s '%s'\n", h->op, h->text, seconds, hst_status_name(status),
                         err.message);
             wrong++;
