@@ -1,5 +1,6 @@
 /* Masks, recognised by what they do: the nodes between q·kᵀ and the softmax are run on small tensors with masks of
  * ones, of ones and zeros, and of zeros alone, and the results compared with scale · score + (attend ? 0 : mask_value).
+ * At two sizes where axes are symbols, long enough for windows to show, and with scores great enough for clips to.
  */
 #include "passes/mask.h"
 
@@ -13,7 +14,11 @@
 
 #define PROBE_BATCH    2
 #define PROBE_KEYS     5
-#define MASKED_AT_MOST (-1e3) /* a masked score is at least this far below */
+#define PROBE_SIZES    2
+#define AXIS_MOST      512
+#define ELEMENTS_MOST  (1 << 21)
+#define MASKED_AT_MOST (-1e3)   /* a masked score is at least this far below */
+#define GREAT          0x1p100f /* scores that no clip lets through */
 
 static bool elementwise(const node *n) {
     static const char *const names[] = {"Add", "Sub", "Mul", "Div", "Where", "Cast", "Identity", "Max", "Min", "Clip"};
@@ -40,24 +45,26 @@ value *mask_find_product(value *scores) {
     return found;
 }
 
-/* Test scores: distinct, of both signs, exact in any float type. */
+/* Test scores: of both signs, exact in any float type, other ones in each row of any length. */
 static double score_at(int64_t i) {
-    return (double)((i * 37 + 11) % 64 - 30) / 8;
+    return (double)(((i + i / 64 * 7) * 37 + 11) % 64 - 30) / 8;
 }
 
-static hst_tensor *make_scores(const int64_t *dims) {
+static hst_tensor *make_scores(const int64_t *dims, double unit) {
     hst_tensor *t;
     if (tensor_new(HST_DTYPE_F32, 4, dims, NULL, &t, NULL) != HST_STATUS_OK) return NULL;
-    for (int64_t i = 0; i < tensor_count(t); i++) tensor_set_f64(t, i, score_at(i));
+    for (int64_t i = 0; i < tensor_count(t); i++) tensor_set_f64(t, i, unit * score_at(i));
     return t;
 }
 
-typedef enum pattern { ALL_ONES, MIXED, ROW_OF_ZEROS, PATTERNS } pattern;
+typedef enum pattern { ALL_ONES, MIXED, OPPOSITE, ROW_OF_ZEROS, PATTERNS } pattern;
 
+/* Without symmetry: keys in another order, or of another sequence, show. Each key is seen and hidden in turn. */
 static bool attends(pattern p, int64_t b, int64_t k, int64_t keys) {
+    const bool mixed = (UINT32_C(0x0b2e59d3) >> ((k + 11 * b) % 29) & 1) || k == keys / 2;
     if (p == ALL_ONES) return true;
     if (p == ROW_OF_ZEROS && b == 0) return false;
-    return (b + k) % 2 == 0 || k == keys / 2;
+    return p == OPPOSITE ? !mixed || k == keys - 1 : mixed;
 }
 
 static hst_tensor *make_mask(const value *v, const int64_t *dims, pattern p) {
@@ -68,15 +75,38 @@ static hst_tensor *make_mask(const value *v, const int64_t *dims, pattern p) {
     return t;
 }
 
+typedef struct sizes {
+    int count;
+    int64_t dims[PROBE_SIZES][4]; /* [batch, heads, queries, keys] */
+} sizes;
+
+/* Sizes at which to try what is between stop and `part`. Symbols get two numbers each, beyond all that positions are
+ * compared with on the way: a window shows. None: the part cannot be judged by trying. */
+static sizes choose_sizes(const value *part, const value *stop, const dim *axes) {
+    static const int64_t least[4] = {PROBE_BATCH, 1, PROBE_KEYS, PROBE_KEYS}, step[4] = {1, 0, 3, 3};
+    sizes s = {.count = 1};
+    for (int i = 0; i < 4; i++) {
+        const bool symbol = dim_is_symbol(axes[i]);
+        int64_t n = symbol ? least[i] : axes[i];
+        if (symbol && i >= 2) n = probe_reach(part, stop, n, AXIS_MOST - step[i]);
+        if (n < 1 || n > AXIS_MOST) return (sizes){0};
+        if (symbol && step[i]) s.count = PROBE_SIZES;
+        for (int k = 0; k < PROBE_SIZES; k++) s.dims[k][i] = symbol ? n + k * step[i] : n;
+    }
+    const int64_t *d = s.dims[PROBE_SIZES - 1];
+    return d[0] * d[1] * d[2] * d[3] <= ELEMENTS_MOST ? s : (sizes){0};
+}
+
 /* Runs the way from product to scores under one pattern; NULL where it does not run, or changes the shape. */
-static hst_tensor *run_pattern(const value *scores, const value *product, const value *mask, pattern p,
+static hst_tensor *run_pattern(const value *scores, const value *product, const value *mask, pattern p, double unit,
                                const int64_t *dims) {
     probe probe = {0};
     const int64_t mask_dims[2] = {dims[0], dims[3]};
     bool ok = true;
     for (int i = 0; i < 4 && ok; i++) ok = probe_assign(&probe, product->type.dim[i], dims[i]);
     for (int i = 0; mask && i < 2 && ok; i++) ok = probe_assign(&probe, mask->type.dim[i], mask_dims[i]);
-    hst_tensor *in = ok ? make_scores(dims) : NULL, *m = ok && mask ? make_mask(mask, mask_dims, p) : NULL, *out = NULL;
+    hst_tensor *in = ok ? make_scores(dims, unit) : NULL, *out = NULL;
+    hst_tensor *m = ok && mask ? make_mask(mask, mask_dims, p) : NULL;
     if (in && (m || !mask) && probe_leaf(&probe, product, in) && (!m || probe_leaf(&probe, mask, m)))
         out = probe_run(&probe, scores);
     if (out && (out->rank != 4 || out->dtype != HST_DTYPE_F32 || memcmp(out->dim, dims, 4 * sizeof *dims) != 0)) {
@@ -88,8 +118,10 @@ static hst_tensor *run_pattern(const value *scores, const value *product, const 
     return out;
 }
 
+/* An infinite number is near nothing else: -inf hides. */
 static bool near(double a, double b) {
-    return a == b || fabs(a - b) <= 2e-6 * (fabs(a) + fabs(b)) + 1e-9;
+    if (!isfinite(a) || !isfinite(b)) return a == b;
+    return fabs(a - b) <= 2e-6 * (fabs(a) + fabs(b)) + 1e-9;
 }
 
 /* What masked scores are, as far as was seen: the score and a number, or a number in its place. */
@@ -99,11 +131,11 @@ typedef struct masked {
 } masked;
 
 /* Does `out` follow scale · score, where a key is attended, and one way of masking elsewhere? */
-static bool follows(const hst_tensor *out, pattern p, double scale, masked *m) {
+static bool follows(const hst_tensor *out, pattern p, double unit, double scale, masked *m) {
     int64_t heads = out->dim[1], queries = out->dim[2], keys = out->dim[3];
     for (int64_t i = 0; i < tensor_count(out); i++) {
         int64_t k = i % keys, b = i / (keys * queries * heads);
-        double got = tensor_get_f64(out, i), plain = scale * score_at(i);
+        double got = tensor_get_f64(out, i), plain = scale * unit * score_at(i);
         if (attends(p, b, k, keys)) {
             if (!near(got, plain)) return false;
             continue;
@@ -118,30 +150,37 @@ static bool follows(const hst_tensor *out, pattern p, double scale, masked *m) {
     return true;
 }
 
+/* At one size: under every pattern with scores of about 1, and where all is seen with great ones. */
+static bool follows_at(const value *scores, const value *product, const value *mask, const int64_t *dims, double *scale,
+                       masked *m) {
+    for (int p = ALL_ONES; p < (mask ? PATTERNS : MIXED); p++)
+        for (int great = 0; great <= (p == ALL_ONES); great++) {
+            const double unit = great ? GREAT : 1;
+            hst_tensor *t = run_pattern(scores, product, mask, (pattern)p, unit, dims);
+            if (!t) return false;
+            if (isnan(*scale)) *scale = tensor_get_f64(t, 0) / score_at(0);
+            const bool ok = follows(t, (pattern)p, unit, *scale, m);
+            tensor_free(t);
+            if (!ok) return false;
+        }
+    return true;
+}
+
 static bool recognise_key_mask(const value *scores, const value *product, value *mask, score_mask *out) {
-    int64_t dims[4] = {PROBE_BATCH, product->type.dim[1], PROBE_KEYS, PROBE_KEYS};
-    if (dims[1] < 1 || dims[1] > 256) return false;
-    for (int i = 0; i < 4; i++) {
-        dim d = product->type.dim[i];
-        if (dim_is_symbol(d)) continue;
-        if (d < 1 || d > 512) return false;
-        dims[i] = d;
-    }
+    dim axes[4];
+    if (dim_is_symbol(product->type.dim[1]) || product->type.dim[1] > 256) return false;
     if (mask && (mask->type.rank != 2 || dtype_bits(mask->type.dtype) < 8 || mask->type.dtype == HST_DTYPE_STRING))
         return false;
+    memcpy(axes, product->type.dim, sizeof axes);
     for (int i = 0; mask && i < 2; i++)
-        if (!dim_is_symbol(mask->type.dim[i])) dims[i ? 3 : 0] = mask->type.dim[i];
-    if (dims[2] != dims[3] || dims[0] * dims[1] * dims[2] * dims[3] > (1 << 21)) return false;
+        if (!dim_is_symbol(mask->type.dim[i])) axes[i ? 3 : 0] = mask->type.dim[i];
+    const sizes s = choose_sizes(scores, product, axes);
     masked m = {.added = true};
-    for (int p = ALL_ONES; p < (mask ? PATTERNS : MIXED); p++) {
-        hst_tensor *t = run_pattern(scores, product, mask, (pattern)p, dims);
-        if (!t) return false;
-        if (p == ALL_ONES) out->scale = tensor_get_f64(t, 0) / score_at(0);
-        bool ok = follows(t, (pattern)p, out->scale, &m);
-        tensor_free(t);
-        if (!ok) return false;
-    }
-    if (mask && !m.seen) return false;
+    out->scale = NAN;
+    for (int k = 0; k < s.count; k++)
+        if (s.dims[k][2] != s.dims[k][3] || !follows_at(scores, product, mask, s.dims[k], &out->scale, &m))
+            return false;
+    if (!s.count || (mask && !m.seen)) return false;
     /* A number in the place of scores hides as the lowest does: a row of nothing else is uniform either way. */
     if (!m.added && m.instead > MASK_HIDES) return false;
     out->mask_value = m.added ? m.value : (double)-FLT_MAX;
@@ -210,25 +249,21 @@ static bool scaled_product(value *v, const value *product, double *factor) {
 
 bool mask_recognise_term(value *term, const value *product, score_mask *out) {
     value *inputs[1];
-    int64_t dims[4] = {PROBE_BATCH, 1, PROBE_KEYS, PROBE_KEYS};
     bool learnt = false;
     if ((term->type.dtype != HST_DTYPE_F32 && term->type.dtype != HST_DTYPE_B8) ||
         probe_inputs(term, product, inputs, 1) != 1)
         return false;
     value *mask = inputs[0];
     if (mask->type.rank != 2 || dtype_bits(mask->type.dtype) < 8 || mask->type.dtype == HST_DTYPE_STRING) return false;
-    for (int i = 0; i < 4; i++) {
-        const dim d = i == 0 ? mask->type.dim[0] : i == 3 ? mask->type.dim[1] : product->type.dim[i];
-        if (!dim_is_symbol(d)) dims[i] = d;
-        if (dims[i] < 1 || dims[i] > 512) return false;
-    }
-    if (dims[0] * dims[1] * dims[2] * dims[3] > (1 << 21)) return false;
-    for (int p = ALL_ONES; p < PATTERNS; p++) {
-        hst_tensor *t = run_term(term, product, mask, (pattern)p, dims);
-        const bool ok = t && hides(t, (pattern)p, dims, &out->mask_value, &learnt);
-        tensor_free(t);
-        if (!ok) return false;
-    }
+    const dim axes[4] = {mask->type.dim[0], product->type.dim[1], product->type.dim[2], mask->type.dim[1]};
+    const sizes s = choose_sizes(term, product, axes);
+    for (int k = 0; k < s.count; k++)
+        for (int p = ALL_ONES; p < PATTERNS; p++) {
+            hst_tensor *t = run_term(term, product, mask, (pattern)p, s.dims[k]);
+            const bool ok = t && hides(t, (pattern)p, s.dims[k], &out->mask_value, &learnt);
+            tensor_free(t);
+            if (!ok) return false;
+        }
     out->key_mask = mask;
     return learnt;
 }

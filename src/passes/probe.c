@@ -1,6 +1,7 @@
 /* Running a small part of a graph on small tensors. */
 #include "passes/probe.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "ops/interp.h"
@@ -147,6 +148,77 @@ int probe_inputs(const value *v, const value *stop, value **inputs, int most) {
         }
     }
     return found;
+}
+
+/* ---- reach ---- */
+
+/* Works on each element, or lays out anew: no place along an axis differs from another one. */
+static bool same_everywhere(const node *n) {
+    static const char *const names[] = {
+        "Add",   "Sub",    "Mul",         "Div",     "Where", "Cast",      "Identity",       "Max",
+        "Min",   "Clip",   "And",         "Or",      "Not",   "Equal",     "Less",           "Greater",
+        "Shape", "Expand", "LessOrEqual", "Neg",     "Abs",   "Unsqueeze", "GreaterOrEqual", "Squeeze",
+        "Size",  "MatMul", "Transpose",   "Softmax", "Sqrt",  "Reshape",   "Constant",       "ConstantOfShape"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (node_is(n, "", names[i])) return true;
+    return false;
+}
+
+/* How far along an axis a number of n may lead; past `most` it is refused. No position comes near a sentinel, or near
+ * what a float that scales or fills is, mostly the number that hides. */
+static double reach_of(const node *n, double x, bool real, int64_t most) {
+    const bool scales = node_is(n, "", "Mul") || node_is(n, "", "Div");
+    x = fabs(x);
+    if (scales && x > 0 && x < 1) x = 1 / x;
+    if (!(x < INT32_MAX)) return 0;
+    return real && x > (double)most && (scales || node_is(n, "", "Where")) ? 0 : x;
+}
+
+static double reach_of_inputs(const node *n, int64_t most) {
+    double reach = 0;
+    for (int i = 0; i < n->n_in; i++) {
+        const value *v = n->in[i];
+        const hst_tensor *t = v && !v->is_input ? v->constant : NULL;
+        if (!t) continue;
+        const bool real = dtype_is_float(t->dtype);
+        const int64_t count = tensor_count(t);
+        for (int k = 0; k < t->rank; k++) reach = fmax(reach, (double)t->dim[k]);
+        if ((!real && !dtype_is_integer(t->dtype)) || dtype_bits(t->dtype) < 8) continue;
+        for (int64_t k = 0; k < count && count <= most; k++)
+            reach = fmax(reach, reach_of(n, real ? tensor_get_f64(t, k) : (double)tensor_get_s64(t, k), real, most));
+    }
+    static const char *const names[] = {"starts", "ends", "pads", "kernel_shape", "dilations", "strides", "repeats"};
+    for (size_t k = 0; k < sizeof names / sizeof *names; k++) {
+        const int64_t *x;
+        const int count = node_ints(n, names[k], &x);
+        for (int i = 0; i < count; i++) reach = fmax(reach, reach_of(n, (double)x[i], false, most));
+    }
+    return reach;
+}
+
+int64_t probe_reach(const value *v, const value *stop, int64_t least, int64_t most) {
+    const value *list[2 * PROBE_NODES];
+    bool positions = false;
+    double reach = 0;
+    int n = 0;
+    list[n++] = v;
+    for (int at = 0; at < n; at++) {
+        const node *from = list[at] == stop ? NULL : list[at]->producer;
+        if (!from || node_is(from, "", "Shape") || node_is(from, "", "Size")) continue;
+        positions |= !same_everywhere(from);
+        reach = fmax(reach, reach_of_inputs(from, most));
+        for (int i = 0; i < from->n_in; i++) {
+            const value *y = from->in[i];
+            bool seen = !y || (y->constant && !y->is_input);
+            for (int k = 0; k < n && !seen; k++) seen = list[k] == y;
+            if (seen) continue;
+            if (n == 2 * PROBE_NODES) return 0;
+            list[n++] = y;
+        }
+    }
+    if (!positions) return least;
+    reach = 2 * ceil(reach) + 3; /* a window of as much on both sides, and one more */
+    return reach > (double)most ? 0 : reach > (double)least ? (int64_t)reach : least;
 }
 
 /* ---- rows ---- */

@@ -29,6 +29,11 @@ hst_tensor *probe_run(const probe *p, const value *v);
  * too many nodes. `stop` (may be NULL) is not looked behind. */
 int probe_inputs(const value *v, const value *stop, value **inputs, int most);
 
+/* A length, at least `least`, at which all that lies between `stop` (may be NULL) and v shows what it does at any length:
+ * beyond the windows, shifts and tables of its constants and attributes. 0: it would be longer than `most`, or cannot be
+ * told. */
+int64_t probe_reach(const value *v, const value *stop, int64_t least, int64_t most);
+
 /* ---- rows [batch, sequence, …] that a mask [batch, sequence] shows or hides ---- */
 
 #define PROBE_PATTERNS 4 /* of masks: padding on the right, on the left, holes */

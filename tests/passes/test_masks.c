@@ -1,0 +1,277 @@
+/* What happens to attention scores before their softmax: a mask of keys is taken for one only where it is one at any
+ * length. Causal masks, windows, prefixes, biases and scores that are cut keep their answers. */
+#include <float.h>
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "ops/interp.h"
+#include "passes/pass.h"
+
+#define HEADS 2
+#define SIZE  4
+#define WIDTH (HEADS * SIZE)
+
+/* ---- a graph builder ---- */
+
+static value *constant(model *m, hst_dtype d, int rank, const int64_t *dims, double first, double step) {
+    hst_tensor *t;
+    assert_int_equal(tensor_new(d, rank, dims, NULL, &t, NULL), HST_STATUS_OK);
+    for (int64_t i = 0; i < tensor_count(t); i++) tensor_set_f64(t, i, first + step * (double)(i % 7));
+    assert_int_equal(model_own_tensor(m, t, NULL), HST_STATUS_OK);
+    return graph_add_initializer(m->main, "", t);
+}
+
+static value *real(model *m, double x) {
+    return constant(m, HST_DTYPE_F32, 0, NULL, x, 0);
+}
+
+static value *integer(model *m, int64_t x) {
+    return constant(m, HST_DTYPE_S64, 0, NULL, (double)x, 0);
+}
+
+static value *integers(model *m, const int64_t *x, int64_t n) {
+    hst_tensor *t;
+    assert_int_equal(tensor_new(HST_DTYPE_S64, 1, &n, NULL, &t, NULL), HST_STATUS_OK);
+    memcpy(t->data, x, (size_t)n * sizeof *x);
+    assert_int_equal(model_own_tensor(m, t, NULL), HST_STATUS_OK);
+    return graph_add_initializer(m->main, "", t);
+}
+
+static value *apply(model *m, const char *op_type, value *a, value *b, value *c) {
+    value *in[3] = {a, b, c}, *out = graph_add_value(m->main, "");
+    assert_non_null(graph_add_node(m->main, "", op_type, op_type, in, c ? 3 : b ? 2 : 1, &out, 1));
+    return out;
+}
+
+static value *transpose(model *m, value *x, int64_t a, int64_t b, int64_t c) {
+    const int64_t perm[4] = {0, a, b, c};
+    value *y = apply(m, "Transpose", x, NULL, NULL);
+    assert_true(node_set_ints(y->producer, "perm", perm, 4));
+    return y;
+}
+
+static value *cast(model *m, value *x, hst_dtype to) {
+    value *y = apply(m, "Cast", x, NULL, NULL);
+    assert_true(node_set_int(y->producer, "to", (int64_t)to));
+    return y;
+}
+
+static value *length(model *m, value *mask) {
+    return apply(m, "Gather", apply(m, "Shape", mask, NULL, NULL), integer(m, 1), NULL);
+}
+
+static value *unsqueeze(model *m, value *x, const int64_t *axes, int64_t n) {
+    return apply(m, "Unsqueeze", x, integers(m, axes, n), NULL);
+}
+
+/* ---- masks, true where a key is seen ---- */
+
+typedef enum form {
+    PADDING, /* what is to be recognised */
+    CAUSAL,  /* no padding mask at all */
+    CAUSAL_PADDING,
+    WINDOW,           /* keys at most 16 away */
+    PREFIX,           /* causal, but the first 12 keys are seen by all */
+    FIRST_KEYS,       /* no key from the 24th on */
+    REVERSED,         /* the mask of the last key is the first key's */
+    EARLIER,          /* each key's mask is that of eight keys before */
+    TABLE,            /* a table of what is seen, cut to the length */
+    ALIBI,            /* heads' slopes times the distance are added */
+    CLIPPED,          /* scores are cut at 20 */
+    SCALED_BY_LENGTH, /* scores grow with the logarithm of the length */
+    FORMS
+} form;
+
+static const char *const names[FORMS] = {
+    "padding", "causal", "causal and padding", "window", "prefix", "first keys", "reversed", "earlier", "table",
+    "alibi",   "clip",   "log length"};
+
+/* Positions of queries [S, 1] or keys [1, S]. */
+static value *positions(model *m, value *mask, int64_t axis) {
+    value *range = apply(m, "Range", integer(m, 0), length(m, mask), integer(m, 1));
+    return unsqueeze(m, range, &axis, 1);
+}
+
+static value *turned(model *m, value *mask, form f) {
+    static const int64_t one = 1, last = -1, first = INT64_MIN, eight[4] = {0, 8, 0, 0};
+    value *in[5] = {mask, integers(m, &last, 1), integers(m, &first, 1), integers(m, &one, 1), integers(m, &last, 1)};
+    value *out = graph_add_value(m->main, "");
+    if (f == REVERSED) {
+        assert_non_null(graph_add_node(m->main, "", "Slice", "", in, 5, &out, 1));
+        return out;
+    }
+    value *longer = apply(m, "Pad", mask, integers(m, eight, 4), integer(m, 1));
+    value *to = apply(m, "Add", unsqueeze(m, length(m, mask), (int64_t[]){0}, 1), integer(m, 0), NULL);
+    value *cut[4] = {longer, integers(m, (int64_t[]){0}, 1), to, integers(m, &one, 1)};
+    assert_non_null(graph_add_node(m->main, "", "Slice", "", cut, 4, &out, 1));
+    return out;
+}
+
+/* True but for keys from 24 on, [64], cut to the length. */
+static value *table(model *m, value *mask) {
+    const int64_t count = 64;
+    hst_tensor *t;
+    assert_int_equal(tensor_new(HST_DTYPE_B8, 1, &count, NULL, &t, NULL), HST_STATUS_OK);
+    for (int64_t i = 0; i < count; i++) ((uint8_t *)t->data)[i] = i < 24;
+    assert_int_equal(model_own_tensor(m, t, NULL), HST_STATUS_OK);
+    value *to = unsqueeze(m, length(m, mask), (int64_t[]){0}, 1);
+    return apply(m, "Slice", graph_add_initializer(m->main, "", t), integers(m, (int64_t[]){0}, 1), to);
+}
+
+/* Of [batch, 1, queries, keys] or what broadcasts to it. */
+static value *seen(model *m, value *mask, form f) {
+    static const int64_t heads_queries[2] = {1, 2};
+    value *q = positions(m, mask, 1), *k = positions(m, mask, 0);
+    value *causal = apply(m, "LessOrEqual", k, q, NULL), *extra = NULL;
+    if (f == CAUSAL) return causal;
+    value *keys = f == REVERSED || f == EARLIER ? turned(m, mask, f) : mask;
+    value *padding = unsqueeze(m, cast(m, keys, HST_DTYPE_B8), heads_queries, 2);
+    if (f == CAUSAL_PADDING) extra = causal;
+    if (f == WINDOW)
+        extra = apply(m, "LessOrEqual", apply(m, "Abs", apply(m, "Sub", q, k, NULL), NULL, NULL), integer(m, 16), NULL);
+    if (f == PREFIX) extra = apply(m, "Or", apply(m, "Less", k, integer(m, 12), NULL), causal, NULL);
+    if (f == TABLE) extra = table(m, mask);
+    if (f == FIRST_KEYS) extra = apply(m, "Less", k, integer(m, 24), NULL);
+    return extra ? apply(m, "And", padding, extra, NULL) : padding;
+}
+
+static value *masked_scores(model *m, value *product, value *mask, form f, double lowest, bool replaced) {
+    static const int64_t of_heads[3] = {HEADS, 1, 1};
+    value *scores = apply(m, "Mul", product, real(m, 0.5), NULL);
+    if (f == CLIPPED) scores = apply(m, "Clip", scores, real(m, -20), real(m, 20));
+    if (f == SCALED_BY_LENGTH) {
+        value *n = cast(m, length(m, mask), HST_DTYPE_F32);
+        scores = apply(m, "Mul", scores, apply(m, "Log", n, NULL, NULL), NULL);
+    }
+    if (f == ALIBI) {
+        value *distance = apply(m, "Sub", positions(m, mask, 0), positions(m, mask, 1), NULL);
+        value *slopes = constant(m, HST_DTYPE_F32, 3, of_heads, 0.25, -0.125);
+        scores = apply(m, "Add", scores, apply(m, "Mul", cast(m, distance, HST_DTYPE_F32), slopes, NULL), NULL);
+    }
+    if (replaced) return apply(m, "Where", seen(m, mask, f), scores, real(m, lowest));
+    return apply(m, "Add", scores, apply(m, "Where", seen(m, mask, f), real(m, 0), real(m, lowest)), NULL);
+}
+
+/* ---- the attention ---- */
+
+static value *heads(model *m, value *x, double first, bool columns) {
+    static const int64_t dims[2] = {WIDTH, WIDTH}, split[4] = {0, 0, HEADS, SIZE};
+    value *y = apply(m, "MatMul", x, constant(m, HST_DTYPE_F32, 2, dims, first, 0.21), NULL);
+    y = apply(m, "Reshape", y, integers(m, split, 4), NULL);
+    return columns ? transpose(m, y, 2, 3, 1) : transpose(m, y, 2, 1, 3);
+}
+
+/* Inputs x [batch, S, 8] and mask [batch, S]; S is a symbol where `length` is 0. */
+static model *build(form f, double lowest, bool replaced, bool nan_to_zero, int64_t length) {
+    static const int64_t joined[3] = {0, 0, WIDTH};
+    model *m = model_new(NULL);
+    assert_int_equal(model_import_opset(m, "", 18, NULL), HST_STATUS_OK);
+    const dim dims[3] = {dim_symbol(m, "batch"), length ? length : dim_symbol(m, "sequence"), WIDTH};
+    value *x = graph_add_value(m->main, "x"), *mask = graph_add_value(m->main, "mask");
+    x->type = type_make(HST_DTYPE_F32, 3, dims);
+    mask->type = type_make(HST_DTYPE_S64, 2, dims);
+    assert_int_equal(graph_add_input(m->main, x, NULL), HST_STATUS_OK);
+    assert_int_equal(graph_add_input(m->main, mask, NULL), HST_STATUS_OK);
+    value *product = apply(m, "MatMul", heads(m, x, -0.7, false), heads(m, x, 0.4, true), NULL);
+    value *p = apply(m, "Softmax", masked_scores(m, product, mask, f, lowest, replaced), NULL, NULL);
+    if (nan_to_zero) p = apply(m, "Where", apply(m, "IsNaN", p, NULL, NULL), real(m, 0), p);
+    value *y = transpose(m, apply(m, "MatMul", p, heads(m, x, 0.9, false), NULL), 2, 1, 3);
+    y = apply(m, "Reshape", y, integers(m, joined, 3), NULL);
+    assert_int_equal(graph_add_output(m->main, y, NULL), HST_STATUS_OK);
+    return m;
+}
+
+/* ---- before and after ---- */
+
+/* The answer at one length: sequence 0 is whole, 1 padded on the right, 2 has holes and no first key. */
+static hst_tensor *answer(const model *m, int64_t length) {
+    const int64_t dims[3] = {3, length, WIDTH};
+    hst_error err = {0};
+    hst_tensor *x, *mask, *out = NULL;
+    assert_int_equal(tensor_new(HST_DTYPE_F32, 3, dims, NULL, &x, NULL), HST_STATUS_OK);
+    assert_int_equal(tensor_new(HST_DTYPE_S64, 2, dims, NULL, &mask, NULL), HST_STATUS_OK);
+    for (int64_t i = 0; i < tensor_count(x); i++) tensor_set_f64(x, i, (double)((i * 29 + 5) % 41 - 20) / 8);
+    for (int64_t i = 0; i < 3 * length; i++) {
+        const int64_t b = i / length, k = i % length;
+        tensor_set_f64(mask, i, b == 0 || (b == 1 ? k < length - 3 : k % 3 != 0));
+    }
+    const hst_tensor *const in[2] = {x, mask};
+    if (interp_run(m->main, in, &out, NULL, &err) != HST_STATUS_OK) fail_msg("%s", err.message);
+    tensor_free(x);
+    tensor_free(mask);
+    return out;
+}
+
+static const node *fused(const model *m) {
+    for (const node *n = m->main->first; n; n = n->next)
+        if (node_is(n, "hasten", "PackedAttention")) return n;
+    return NULL;
+}
+
+static bool same(const hst_tensor *a, const hst_tensor *b) {
+    assert_int_equal(tensor_count(a), tensor_count(b));
+    for (int64_t k = 0; k < tensor_count(a); k++) {
+        const double x = tensor_get_f64(a, k), y = tensor_get_f64(b, k);
+        if (isnan(x) ? !isnan(y) : !(fabs(x - y) <= 1e-5 * (1 + fabs(x)))) return false;
+    }
+    return true;
+}
+
+/* Answers at some lengths before and after the passes; is the attention fused over a mask of keys where it may be? */
+static bool holds(form f, double lowest, bool replaced, bool nan_to_zero, int64_t length) {
+    static const int64_t lengths[] = {1, 9, 40};
+    const bool scaled = f == SCALED_BY_LENGTH && length; /* by a constant */
+    hst_error err = {0};
+    hst_tensor *before[3];
+    model *m = build(f, lowest, replaced, nan_to_zero, length);
+    const int n = length ? 1 : 3;
+    if (ops_resolve(m->main, &err) != HST_STATUS_OK) fail_msg("%s", err.message);
+    for (int i = 0; i < n; i++) before[i] = answer(m, length ? length : lengths[i]);
+    if (passes_run(m, 0, 70, NULL, &err) != HST_STATUS_OK) fail_msg("%s", err.message);
+    const node *attention = fused(m);
+    const bool keys = attention && attention->n_in > 1 && attention->in[1];
+    bool ok = keys ? f == PADDING || f == ALIBI || scaled : f != PADDING;
+    for (int i = 0; i < n; i++) {
+        hst_tensor *after = answer(m, length ? length : lengths[i]);
+        ok &= same(before[i], after);
+        tensor_free(before[i]);
+        tensor_free(after);
+    }
+    model_free(m);
+    if (!ok)
+        print_error("%s, %g %s%s: %sa mask of keys, or another answer\n", names[f], lowest,
+                    replaced ? "instead" : "added", nan_to_zero ? ", NaN made zero" : "", keys ? "" : "not ");
+    return ok;
+}
+
+static void check_forms(int64_t length) {
+    static const double lowest[] = {-INFINITY, (double)-FLT_MAX, -1e4};
+    bool ok = true;
+    for (form f = PADDING; f < FORMS; f++)
+        for (int i = 0; i < 3; i++)
+            for (int replaced = 0; replaced < 2; replaced++)
+                for (int nan_to_zero = 0; nan_to_zero <= (i == 0); nan_to_zero++)
+                    if (!(replaced && i == 2)) ok &= holds(f, lowest[i], replaced != 0, nan_to_zero != 0, length);
+    assert_true(ok);
+}
+
+static void masks_of_any_length_keep_their_answers(void **state) {
+    (void)state;
+    check_forms(0);
+}
+
+static void masks_of_a_fixed_length_keep_their_answers(void **state) {
+    (void)state;
+    check_forms(40);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {cmocka_unit_test(masks_of_any_length_keep_their_answers),
+                                       cmocka_unit_test(masks_of_a_fixed_length_keep_their_answers)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
