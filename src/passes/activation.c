@@ -92,7 +92,8 @@ static const known_function functions[] = {{gelu_erf, "", "Gelu", 20, "none", 0}
 #define SAME      2e-6
 #define SAME_HALF 3e-4
 
-/* The greatest difference from f at the samples, relative to 1 + |x|; -1 where y is no function of the leaf. */
+/* The greatest difference from f at the samples, relative to 1 + |x|, NaN where y is none; -1 where y is no function of
+ * the leaf. */
 static double distance(const value *y, const value *leaf, const known_function *f, bool *exact) {
     static const double samples[] = {-6, -3.1, -2.25, -1.5, -0.75, -0.1, 0.3, 0.9, 1.7, 2.6, 4.2, 7.5};
     double most = 0;
@@ -102,7 +103,8 @@ static double distance(const value *y, const value *leaf, const known_function *
         if (!evaluate(&c, y, &got)) return -1;
         *exact = c.exact;
         double d = fabs(got - f->fn(samples[i])) / (1 + fabs(samples[i]));
-        if (!(d <= most)) most = d;
+        if (isnan(d)) return NAN; /* half a function, as of √x·√x */
+        most = fmax(most, d);
     }
     return most;
 }
@@ -144,7 +146,8 @@ static hst_status fuse_activation(graph *g, node *n, bool *changed, hst_error *e
     value *list[CONE_MOST];
     int count = candidates(n->out[0], list, CONE_MOST);
     for (int i = 1; i < count; i++) {
-        if (list[i]->n_uses < 2 || list[i]->graph != g) continue;
+        /* constants of more axes may have made y wider; integers were cast, each use of them for itself */
+        if (list[i]->n_uses < 2 || list[i]->graph != g || !type_equal(&list[i]->type, &n->out[0]->type)) continue;
         const known_function *f = recognise(n->out[0], list[i]);
         if (!f) continue;
         patch *p = patch_new(g, n);
