@@ -49,6 +49,48 @@ static bool starts_inside(const node *n, dim batch, dim sequence, const mixing *
     return false;
 }
 
+#define NEAR 3 /* steps between rows that show in the few rows that are tried */
+
+static bool far(const int64_t *x, int count) {
+    for (int i = 0; i < count; i++)
+        if ((x[i] > NEAR || x[i] < -NEAR) && x[i] < INT32_MAX && x[i] > INT32_MIN) return true;
+    return false;
+}
+
+/* Numbers of n, as an attribute or input i. */
+static bool far_numbers(const node *n, const char *name, int i) {
+    const int64_t *given;
+    int64_t read[64];
+    int count = node_ints(n, name, &given);
+    if (count > 0) return far(given, count);
+    const hst_tensor *t = i > 0 && i < n->n_in ? match_constant(n->in[i]) : NULL;
+    if (!t) return false;
+    return tensor_read_s64(t, read, 64, &count, NULL) != HST_STATUS_OK || far(read, count);
+}
+
+/* Does n cut along axes of known length alone? */
+static bool cuts_known_axes(const node *n) {
+    int64_t axes[HST_RANK_MAX];
+    int count = 0;
+    const type *t = &n->in[0]->type;
+    const hst_tensor *given = n->n_in > 3 ? match_constant(n->in[3]) : NULL;
+    if (!given || t->rank < 0 || tensor_read_s64(given, axes, HST_RANK_MAX, &count, NULL) != HST_STATUS_OK)
+        return false;
+    for (int i = 0; i < count; i++) {
+        const int64_t axis = axes[i] < 0 ? axes[i] + t->rank : axes[i];
+        if (axis < 0 || axis >= t->rank || dim_is_symbol(t->dim[axis])) return false;
+    }
+    return true;
+}
+
+/* May n bring rows together that are further apart than those that are tried, by dilation or by a shift? */
+static bool reaches_far(const node *n) {
+    if (far_numbers(n, "dilations", 0)) return true;
+    if (node_is(n, "", "Slice") && n->in[0] && !cuts_known_axes(n))
+        return far_numbers(n, "starts", 1) || far_numbers(n, "ends", 2);
+    return node_is(n, "", "Pad") && far_numbers(n, "pads", 1);
+}
+
 /* The part behind p->result; false where it leads to something else that is fed. */
 static bool collect(part *p, const mixing *m) {
     const value *list[VALUES];
@@ -66,6 +108,7 @@ static bool collect(part *p, const mixing *m) {
             p->rows[p->n_rows++] = v;
             continue;
         }
+        if (reaches_far(from)) return false;
         bool known = false;
         for (int i = 0; i < p->n_nodes && !known; i++) known = p->nodes[i] == from;
         if (!known) {
@@ -86,7 +129,7 @@ static bool collect(part *p, const mixing *m) {
 static hst_tensor *run_part(const part *p, int64_t *dims, int pattern, double hidden) {
     probe probe = {0};
     hst_tensor *made[PROBE_LEAVES] = {NULL}, *out = NULL;
-    bool ok = probe_rows(&probe, p->mask, dims) && probe_assign(&probe, p->batch, dims[0]) &&
+    bool ok = probe_rows(&probe, p->mask, PROBE_LENGTH, dims) && probe_assign(&probe, p->batch, dims[0]) &&
               probe_assign(&probe, p->sequence, dims[1]) && (made[0] = probe_mask(p->mask, dims, pattern)) &&
               probe_leaf(&probe, p->mask, made[0]);
     for (int i = 0; i < p->n_rows && ok; i++)

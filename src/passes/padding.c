@@ -7,8 +7,9 @@
 #include "passes/match.h"
 #include "passes/probe.h"
 
-#define HIDDEN 1000 /* about what stands in hidden rows */
-#define DEPTH  4    /* nodes between a value and what makes it zero */
+#define HIDDEN  1000 /* about what stands in hidden rows */
+#define DEPTH   4    /* nodes between a value and what makes it zero */
+#define LONGEST 256  /* sequence that is tried */
 
 bool padding_is_of_mask(const value *v, const value *mask) {
     value *inputs[1];
@@ -29,12 +30,20 @@ bool padding_is_of_mask(const value *v, const value *mask) {
     return false;
 }
 
+/* A length at which what n reads of the mask shows what it is at any length; 0: none. */
+static int64_t length_for(const node *n, const value *mask) {
+    int64_t length = PROBE_LENGTH;
+    for (int i = 0; i < n->n_in && length; i++)
+        if (n->in[i] && padding_is_of_mask(n->in[i], mask)) length = probe_reach(n->in[i], mask, length, LONGEST);
+    return length;
+}
+
 /* Output 0 of n under one pattern; inputs with rows of their own stand for themselves. */
 static hst_tensor *run_node(const node *n, const value *mask, int64_t *dims, int pattern, int sign) {
     probe p = {0};
     hst_tensor *made[PROBE_LEAVES] = {NULL}, *out = NULL;
     int n_made = 0;
-    bool ok = probe_rows(&p, mask, dims) && (made[n_made++] = probe_mask(mask, dims, pattern)) &&
+    bool ok = probe_rows(&p, mask, length_for(n, mask), dims) && (made[n_made++] = probe_mask(mask, dims, pattern)) &&
               probe_leaf(&p, mask, made[0]);
     for (int i = 0; i < n->n_in && ok; i++) {
         const value *v = n->in[i];

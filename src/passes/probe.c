@@ -9,7 +9,6 @@
 #define PROBE_NODES  192 /* of a part that is run */
 #define PROBE_BYTES  ((size_t)8 << 20)
 #define PROBE_BATCH  2
-#define PROBE_LENGTH 5
 #define PROBE_MOST   (1 << 20) /* elements of rows */
 
 bool probe_assign(probe *p, dim d, int64_t number) {
@@ -223,9 +222,9 @@ int64_t probe_reach(const value *v, const value *stop, int64_t least, int64_t mo
 
 /* ---- rows ---- */
 
-bool probe_rows(probe *p, const value *mask, int64_t *dims) {
+bool probe_rows(probe *p, const value *mask, int64_t length, int64_t *dims) {
     for (int i = 0; i < 2; i++) {
-        dims[i] = dim_is_symbol(mask->type.dim[i]) ? (i ? PROBE_LENGTH : PROBE_BATCH) : mask->type.dim[i];
+        dims[i] = dim_is_symbol(mask->type.dim[i]) ? (i ? length : PROBE_BATCH) : mask->type.dim[i];
         if (dims[i] < 1 || dims[i] > 4096 || !probe_assign(p, mask->type.dim[i], dims[i])) return false;
     }
     return true;

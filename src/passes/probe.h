@@ -38,9 +38,10 @@ int64_t probe_reach(const value *v, const value *stop, int64_t least, int64_t mo
 
 #define PROBE_PATTERNS 4 /* of masks: padding on the right, on the left, holes */
 
-/* Numbers for the two axes of the mask, PROBE_BATCH and PROBE_LENGTH where they are symbols; false: no numbers for
- * them. */
-bool probe_rows(probe *p, const value *mask, int64_t *dims);
+#define PROBE_LENGTH 5
+
+/* Numbers for the two axes of the mask, PROBE_BATCH and `length` where they are symbols; false: no numbers for them. */
+bool probe_rows(probe *p, const value *mask, int64_t length, int64_t *dims);
 bool probe_shows(int pattern, int64_t b, int64_t k, int64_t length);
 /* The mask of a pattern. NULL: no memory. Ownership: tensor_free. */
 hst_tensor *probe_mask(const value *mask, const int64_t *dims, int pattern);
