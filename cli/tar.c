@@ -100,11 +100,13 @@ static bool copy_name(char *to, const void *from, size_t size) {
 static bool read_pax(header *h, const char *p, size_t left) {
     while (left) {
         size_t length = 0, at = 0;
+        const char *value;
         for (; at < left && p[at] >= '0' && p[at] <= '9' && length <= left; at++)
             length = length * 10 + (size_t)(p[at] - '0');
         if (at >= left || p[at] != ' ' || length > left || length < at + 3 || p[length - 1] != '\n') return false;
-        const char *key = p + at + 1, *end = p + length - 1, *value = memchr(key, '=', (size_t)(end - key));
-        if (!value++) return false;
+        const char *key = p + at + 1, *end = p + length - 1;
+        if (!(value = memchr(key, '=', (size_t)(end - key)))) return false;
+        value++;
         size_t key_size = (size_t)(value - 1 - key), size = (size_t)(end - value);
         if (key_size == 4 && memcmp(key, "path", 4) == 0) {
             if (!(h->has_name = copy_name(h->name, value, size))) return false;

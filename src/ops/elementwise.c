@@ -145,9 +145,19 @@ hst_status elementwise_old_type(const node *n, const type *a, type *b, hst_error
 
 hst_status elementwise_old_tensor(const node *n, const hst_tensor *a, hst_tensor *b, hst_error *err) {
     int behind;
-    HST_TRY(old_axes(n, a->rank, b->rank, b->rank == 1 && b->dim[0] == 1, &behind, err));
+    const bool one = b->rank == 1 && b->dim[0] == 1;
+    HST_TRY(old_axes(n, a->rank, b->rank, one, &behind, err));
     while (behind-- > 0) b->dim[b->rank++] = 1;
-    return HST_STATUS_OK;
+    if (n->opset >= 7 && !node_is(n, "", "PRelu")) return HST_STATUS_OK;
+    if (one) b->rank = 0;
+    bool fits = b->rank <= a->rank; /* B broadcasts to A, not both */
+    for (int i = 1; fits && i <= b->rank; i++)
+        fits = b->dim[b->rank - i] == 1 || b->dim[b->rank - i] == a->dim[a->rank - i];
+    if (fits) return HST_STATUS_OK;
+    type want = type_of_tensor(a), got = type_of_tensor(b);
+    char left[160], right[160];
+    return node_error(n, err, HST_STATUS_BAD_SHAPE, "B is %s, which does not broadcast to A, %s",
+                      type_format(NULL, &got, right, sizeof right), type_format(NULL, &want, left, sizeof left));
 }
 
 const binary_rule *binary_find(const binary_rule *table, size_t n, const char *op_type) {
