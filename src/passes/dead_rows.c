@@ -121,9 +121,10 @@ static const node *splits(const node *attention, int64_t *hidden) {
 /* Columns [begin, end) of the product l, of x. */
 static value *part_of_product(patch *p, const node *l, value *x, int64_t begin, int64_t end) {
     const hst_allocator *a = arena_allocator(l->graph->model->arena);
+    if (!x) return NULL;
     hst_tensor *w = columns_of(l->in[1]->constant, node_int(l, "transB", 0) != 0, begin, end, a), *b = NULL;
     if (w && l->n_in > 2 && l->in[2]) b = part_of_row(l->in[2]->constant, begin, end, a);
-    if (!x || !w || (l->n_in > 2 && l->in[2] && !b)) {
+    if (!w || (l->n_in > 2 && l->in[2] && !b)) {
         tensor_free(w);
         return NULL;
     }

@@ -14,16 +14,29 @@ static node *plain_linear(const value *v) {
     return n;
 }
 
-/* Three matrices of one layout side by side along their output columns. */
+/* Whether the three read one x, and have constant weights of one type and layout, and constant biases, or none. */
+static bool joinable(node *const *l, const value *bias) {
+    const hst_tensor *first = l[0] ? l[0]->in[1]->constant : NULL;
+    for (int i = 0; i < 3; i++) {
+        if (!l[i] || l[i]->in[0] != l[0]->in[0]) return false;
+        const hst_tensor *w = l[i]->in[1]->constant;
+        const bool transposed = node_int(l[i], "transB", 0) != 0;
+        const value *own = l[i]->n_in > 2 ? l[i]->in[2] : NULL;
+        if (!w || w->dtype != first->dtype || transposed != (node_int(l[0], "transB", 0) != 0)) return false;
+        if (w->dim[transposed ? 1 : 0] != first->dim[transposed ? 1 : 0]) return false;
+        if (own && (bias || !own->constant || own->constant->dim[0] != w->dim[transposed ? 0 : 1])) return false;
+    }
+    return true;
+}
+
+/* Three matrices of one layout side by side along their output columns. NULL: no memory. */
 static hst_tensor *join_weights(node *const *l, bool transposed, const hst_allocator *a) {
     const hst_tensor *w[3];
     int64_t rows = 0, columns = 0;
     for (int i = 0; i < 3; i++) {
         w[i] = l[i]->in[1]->constant;
-        if (!w[i] || w[i]->dtype != w[0]->dtype || (node_int(l[i], "transB", 0) != 0) != transposed) return NULL;
         columns += w[i]->dim[transposed ? 0 : 1];
         rows = w[i]->dim[transposed ? 1 : 0];
-        if (rows != w[0]->dim[transposed ? 1 : 0]) return NULL;
     }
     int64_t dims[2] = {transposed ? columns : rows, transposed ? rows : columns};
     hst_tensor *t;
@@ -39,18 +52,15 @@ static hst_tensor *join_weights(node *const *l, bool transposed, const hst_alloc
     return t;
 }
 
-/* The three biases side by side, zeros for a missing one; NULL also where none has one. */
+/* The three biases side by side, zeros for a missing one. NULL: no memory. */
 static hst_tensor *join_biases(node *const *l, const hst_allocator *a) {
     hst_tensor *t;
-    int64_t widths[3], count = 0;
-    bool any = false;
+    int64_t widths[3], count = 0, at = 0;
     for (int i = 0; i < 3; i++) {
         widths[i] = l[i]->out[0]->type.dim[l[i]->out[0]->type.rank - 1];
         count += widths[i];
-        any |= l[i]->n_in > 2 && l[i]->in[2];
     }
-    if (!any || tensor_new(HST_DTYPE_F32, 1, &count, a, &t, NULL) != HST_STATUS_OK) return NULL;
-    int64_t at = 0;
+    if (tensor_new(HST_DTYPE_F32, 1, &count, a, &t, NULL) != HST_STATUS_OK) return NULL;
     for (int i = 0; i < 3; i++) {
         const hst_tensor *b = l[i]->n_in > 2 && l[i]->in[2] ? l[i]->in[2]->constant : NULL;
         if (b) convert_to_f32(b->dtype, b->data, 0, (float *)t->data + at, widths[i]);
@@ -59,28 +69,23 @@ static hst_tensor *join_biases(node *const *l, const hst_allocator *a) {
     return t;
 }
 
-/* The parts as one product; NULL where they are none. */
+/* The parts as one product. NULL: no memory, which the patch has noted. */
 static value *one_product(patch *p, node *const *l, value *bias, value *out) {
     const hst_allocator *a = arena_allocator(l[0]->graph->model->arena);
     const bool transposed = node_int(l[0], "transB", 0) != 0;
-    hst_tensor *weight = join_weights(l, transposed, a);
-    if (!weight) return NULL;
-    hst_tensor *own = bias ? NULL : join_biases(l, a);
-    value *in[3] = {l[0]->in[0], patch_constant(p, "", weight), own ? patch_constant(p, "", own) : bias};
+    bool own = false;
+    for (int i = 0; i < 3; i++) own |= l[i]->n_in > 2 && l[i]->in[2];
+    value *in[3] = {l[0]->in[0], patch_constant(p, "", join_weights(l, transposed, a)),
+                    own ? patch_constant(p, "", join_biases(l, a)) : bias};
     node *n = patch_node(p, "hasten", "Linear", 1, in, in[2] ? 3 : 2, &out, 1);
     return n && node_set_int(n, "transB", transposed) ? out : NULL;
 }
 
 value *join_products(patch *p, value *const parts[3], value *bias, const type *t) {
     node *l[3];
-    bool joined = true;
     value *out = patch_value(p, t);
-    for (int i = 0; i < 3; i++) {
-        l[i] = plain_linear(parts[i]);
-        joined = joined && l[i] && l[i]->in[0] == l[0]->in[0] && !(bias && l[i]->n_in > 2 && l[i]->in[2]);
-    }
-    value *product = joined ? one_product(p, l, bias, out) : NULL;
-    if (product) return product;
+    for (int i = 0; i < 3; i++) l[i] = plain_linear(parts[i]);
+    if (joinable(l, bias)) return one_product(p, l, bias, out);
     value *whole = bias ? patch_value(p, t) : out;
     node *n = patch_node(p, "", "Concat", 13, parts, 3, &whole, 1);
     if (!n || !node_set_int(n, "axis", -1)) return NULL;
