@@ -195,6 +195,15 @@ static hst_status own_elements(session *s, live *l, hst_error *err) {
     return HST_STATUS_OK;
 }
 
+/* What a step that failed, or an output that nobody asked for, has made of its own goes with its live. */
+static void adopt_outputs(session *s, const step *st, bool all) {
+    for (int i = 0; i < st->n_out; i++) {
+        live *l = st->out[i] >= 0 ? &s->lives[st->out[i]] : &s->spare[i];
+        if (!s->out[i] || (st->out[i] >= 0 && !all) || l->own || !l->tensor.buffer) continue;
+        if (l->tensor.dtype == HST_DTYPE_STRING || tensor_is_list(&l->tensor)) l->own = l->tensor.buffer;
+    }
+}
+
 /* Memory that an operator was not given: what the allocator lacks, or what the budget forbids. */
 static hst_status because_of_budget(const session *s, const step *st, hst_error *err) {
     if (!s->over_budget && !meter_refused(s->meter)) return HST_STATUS_NO_MEMORY;
@@ -225,6 +234,7 @@ static hst_status run_step(session *s, const step *st, hst_error *err) {
         if (l->tensor.dtype == HST_DTYPE_STRING || tensor_is_list(&l->tensor)) status = own_elements(s, l, err);
         if (status == HST_STATUS_NO_MEMORY) status = because_of_budget(s, st, err);
     }
+    adopt_outputs(s, st, status != HST_STATUS_OK);
     if (status == HST_STATUS_OK && s->options->profile) session_profile(s, st, &c, begin);
     return status;
 }
