@@ -544,8 +544,9 @@ HST_API hst_status hst_session_run(hst_session *session, size_t n_in, const char
                                    hst_tensor **out, const hst_run_options *options, hst_error *err);
 
 /* Bytes the session holds now (temporaries, pools, state), and the most it ever held. After a large run memory goes back by
- * itself: after 16 runs that need less than a quarter of it, the memory of temporaries shrinks to the most that one of them
- * needs; buffers of outputs that 16 runs did not use are freed. hst_session_trim does not wait. */
+ * itself: after 16 runs that need less than a quarter of it (other shapes, or the same where lengths depend on data), the memory
+ * of temporaries shrinks to what such runs need; buffers of outputs that 16 runs did not use are freed. hst_session_trim does
+ * not wait. What the C library keeps of freed memory is not counted: an allocator of one's own decides that. */
 HST_API uint64_t hst_session_memory(const hst_session *session, uint64_t *most);
 /* Gives back all memory that is not in use; the next run allocates again. BUSY while it runs. */
 HST_API hst_status hst_session_trim(hst_session *session, hst_error *err);

@@ -61,6 +61,11 @@ uint64_t session_held(const session *s) {
     return s->used + (live > s->metered_before ? live - s->metered_before : 0) + slack + (outputs - callers);
 }
 
+void session_note_most(session *s) {
+    const uint64_t now = session_memory(s, NULL) + s->space.outside;
+    if (now > s->most_memory) s->most_memory = now;
+}
+
 bool session_fits(session *s, size_t more) {
     uint64_t held = session_held(s);
     if (held <= s->run_budget && more <= s->run_budget - held) return true;
@@ -126,6 +131,7 @@ hst_status block_take(session *s, size_t bytes, bool output, block **out, hst_er
         }
         b->kind = BLOCK_SPACE;
         session_count(s, size, 0);
+        session_note_most(s);
     }
     b->trace = trace_add(s, size, b->kind == BLOCK_OUTPUT);
     *out = b;

@@ -288,8 +288,7 @@ static hst_status run(session *s, hst_error *err) {
     if (status == HST_STATUS_OK) status = collect_outputs(s, err);
     if (status == HST_STATUS_OK) status = states_collect(s, err);
     clean_up(s);
-    uint64_t now = session_memory(s, NULL) + s->space.outside;
-    if (now > s->most_memory) s->most_memory = now;
+    session_note_most(s);
     if (status == HST_STATUS_OK) signature_end(s, g);
     s->plan = NULL;
     return status;

@@ -53,6 +53,7 @@ typedef struct signature {
     int *due, *due_first; /* requests ordered by `last`, and where step k's begin */
     bool *in_use;         /* [n_requests], of the run under way */
     size_t total, beside;
+    int low_runs; /* one after the other that needed less than a quarter of the plan */
 } signature;
 
 typedef struct session_state {
@@ -120,6 +121,7 @@ int session_output_find(const session *s, const char *name);
 /* block.c: memory of a run */
 void session_count(session *s, uint64_t more, uint64_t less); /* changes `used`, and with it the meter's limit */
 uint64_t session_held(const session *s); /* all that counts against the budget: `used`, metered, and what lies unused */
+void session_note_most(session *s);       /* what it holds at this moment, for session_memory */
 bool session_fits(session *s, size_t more); /* gives unused outputs back where they are in the way */
 hst_status block_take(session *s, size_t bytes, bool output, block **out, hst_error *err);
 hst_status block_bind(session *s, hst_tensor *t, block **out, hst_error *err);

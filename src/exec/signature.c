@@ -205,6 +205,29 @@ static void plan_make(session *s, signature *g) {
     memory_free(&s->allocator, joined, (size_t)(most + 1) * sizeof *joined);
 }
 
+static uint64_t bytes_of(const plan_request *r, int n) {
+    uint64_t bytes = 0;
+    for (int i = 0; i < n; i++)
+        if (!r[i].escapes) bytes += r[i].size;
+    return bytes;
+}
+
+/* Where lengths depend on data, runs of one signature need more or less, and its plan grows to the most. After
+ * SESSION_WINDOW of them that needed less than a quarter of that, it is made anew from the last. */
+static void plan_shrink(session *s, signature *g) {
+    const size_t was = g->total;
+    if (bytes_of(s->trace, s->n_trace) >= bytes_of(g->requests, g->n_requests) / 4) {
+        g->low_runs = 0;
+        return;
+    }
+    if (++g->low_runs < SESSION_WINDOW) return;
+    g->low_runs = 0;
+    plan_forget(s, g);
+    plan_make(s, g);
+    for (int i = 0; i < SESSION_WINDOW; i++)
+        if (s->needs[i] == was) s->needs[i] = g->total;
+}
+
 /* The arena's size for the runs to come: enough for this signature; and where the last SESSION_WINDOW runs together
  * needed less than a quarter of it, no more than the most of them. */
 static void arena_adapt(session *s, const signature *g) {
@@ -221,6 +244,7 @@ static void arena_adapt(session *s, const signature *g) {
 
 void signature_end(session *s, signature *g) {
     if ((!g->requests || s->misfit) && !s->trace_failed) plan_make(s, g);
+    if (g->requests && !s->trace_failed) plan_shrink(s, g);
     s->plan = NULL;
     arena_adapt(s, g);
 }
