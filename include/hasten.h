@@ -433,7 +433,7 @@ HST_API hst_status hst_model_explain_json(const hst_model *model, char **json, h
 
 typedef struct hst_export_options {
     size_t size;
-    int opset;                /* 17 … 25; 0: 18, or the file's own */
+    int opset;                /* 17 … 25: Gradient becomes standard operators then; 0: 18, or the file's own */
     hst_dtype dtype;          /* of floating point weights: NONE as they are, F32 widened, F16 the whole graph half */
     uint64_t external_beyond; /* bytes: weights go to a second file where the first would pass this; 0: 1.9 GB */
 } hst_export_options;

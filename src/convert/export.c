@@ -4,6 +4,7 @@
 #include <float.h>
 #include <string.h>
 
+#include "convert/gradient.h"
 #include "graph/patch.h"
 #include "onnx/onnx.h"
 #include "ops/op.h"
@@ -293,12 +294,13 @@ hst_status export_rebuild(const model *m, const export_options *options, model *
     r.map = ARENA_ARRAY(to->arena, value *, m->n_values + 1);
     hst_status status = r.map ? rebuild_head(m, to, err) : no_memory(err);
     if (status == HST_STATUS_OK) status = rebuild_graph(&r, m->main, to->main, err);
+    if (status == HST_STATUS_OK && r.options->opset) status = gradient_expand(to, err); /* hardly another tool has it */
     if (status != HST_STATUS_OK) {
         model_free(to);
         return status;
     }
-    /* The Casts and weights that Transposes were carried out on. */
-    graph_remove_dead(to->main);
+    /* The Casts and weights that Transposes were carried out on. A Gradient names what may seem dead. */
+    if (!gradient_any(to)) graph_remove_dead(to->main);
     *out = to;
     return HST_STATUS_OK;
 }

@@ -5,7 +5,7 @@
 #include "graph/graph.h"
 
 typedef struct export_options {
-    int opset;                /* 17 … 25; 0: the model's own (18 for a checkpoint) */
+    int opset;                /* 17 … 25, without Gradients; 0: the model's own (18 for a checkpoint) */
     hst_dtype dtype;          /* NONE: weights as they are; F32: widened; F16: the whole graph half */
     uint64_t external_beyond; /* 0: 1.9 GB */
 } export_options;

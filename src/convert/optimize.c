@@ -4,6 +4,8 @@
 #include <limits.h>
 #include <string.h>
 
+#include "convert/gradient.h"
+
 #define EXACT_FIRST 20
 #define EXACT_LAST  29
 
@@ -46,6 +48,7 @@ hst_status optimize_fix_dimension(model *m, const char *name, int64_t length, hs
 }
 
 hst_status optimize_model(model *m, optimize_level level, pass_report *report, hst_error *err) {
+    HST_TRY(gradient_expand(m, err));
     if (level == OPTIMIZE_NONE) {
         HST_TRY(ops_resolve(m->main, err));
         return graph_infer(m->main, err);

@@ -13,7 +13,7 @@ typedef enum optimize_level {
 
 /* Gives every free dimension of that name a length. NOT_FOUND where no input has one. Before optimize_model. */
 hst_status optimize_fix_dimension(model *m, const char *name, int64_t length, hst_error *err);
-/* Resolves operators, infers types, runs the passes of the level. `report` may be NULL. */
+/* Replaces Gradients by what they compute, resolves operators, infers types, runs the passes of the level. `report` may be NULL. */
 hst_status optimize_model(model *m, optimize_level level, pass_report *report, hst_error *err);
 
 #endif

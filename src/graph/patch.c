@@ -121,6 +121,12 @@ static value *output_stand_in(patch *p, value *from, value *to) {
     return v;
 }
 
+/* What a node gives that another one gave, that one gives no more. */
+static void take_outputs(const node *n) {
+    for (int i = 0; i < n->n_out; i++)
+        if (n->out[i] && n->out[i]->producer) n->out[i]->producer->out[n->out[i]->producer_index] = NULL;
+}
+
 hst_status patch_apply(patch *p, hst_error *err) {
     graph *g = p->graph;
     hst_status status = p->failed ? error_no_memory(err, sizeof *p, "a rewrite of the graph") : HST_STATUS_OK;
@@ -128,6 +134,7 @@ hst_status patch_apply(patch *p, hst_error *err) {
         status = model_own_tensor(g->model, p->tensors[--p->n_tensors], err);
     if (status == HST_STATUS_OK) {
         for (int i = 0; i < p->n_nodes; i++) {
+            take_outputs(p->nodes[i]);
             if (!node_connect(p->nodes[i])) p->failed = true;
             graph_insert(g, p->nodes[i], p->anchor);
         }

@@ -11,7 +11,8 @@ typedef struct patch patch;
 patch *patch_new(graph *g, node *anchor); /* NULL: no memory. Ownership: patch_apply or patch_drop */
 value *patch_value(patch *p, const type *t);                /* a new temporary */
 value *patch_constant(patch *p, const char *name, hst_tensor *t); /* takes the tensor over */
-/* opset 0: the model's import of the domain, or 1 for a domain the model does not import (it is then imported). */
+/* opset 0: the model's import of the domain, or 1 for a domain the model does not import (it is then imported).
+ * `out`: new values, or values of the anchor, which then gives them no more. */
 node *patch_node(patch *p, const char *domain, const char *op_type, int opset, value *const *in, int n_in,
                  value *const *out, int n_out);
 void patch_replace(patch *p, value *old, value *with); /* at apply: every use of old becomes with; graph outputs keep their name */

@@ -239,7 +239,8 @@ typedef struct op {
     const op_case *cases;  /* HST_CASES(list): ends with a NULL name; NULL in the shared library */
 } op;
 
-/* A descriptor with neither names a gap alone: an operator of the standard that is not here. Models with it are refused. */
+/* A descriptor with neither names a gap alone: an operator of the standard that is not here. Models with it are refused,
+ * but for Gradient, which is replaced before operators are looked for (convert/gradient.c). */
 static inline bool op_is_here(const op *o) { return o->eval || o->expand; }
 
 /* The cases of a descriptor: HST_CASES(cases). The shared library is built without them; they are for the tests. */

@@ -81,6 +81,7 @@ archive=$2/tests/cases/onnx.tar.gz
 expect "verify" 0 "^2 passed, 0 failed, 0 skipped" "$hasten" verify --match 'test_sequence_insert_at_*' "$archive"
 expect "verify optionals" 0 "^4 passed" "$hasten" verify --match 'test_optional_get_element*' "$archive"
 expect "verify a known failure" 0 "^test_image_decoder_.*no image format is read" "$hasten" verify --match 'test_image_*' "$archive"
+expect "verify gradients" 0 "^2 passed, 0 failed, 0 skipped" "$hasten" verify --match 'test_gradient_of_*' "$archive"
 expect "verify nothing" 2 "no case is named" "$hasten" verify --match 'no_such*' "$archive"
 expect "verify no archive" 1 "damaged" "$hasten" verify "$2/README.md"
 mkdir -p cases && tar xzf "$archive" -C cases node/test_abs node/test_acos
