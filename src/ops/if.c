@@ -4,7 +4,9 @@
 static hst_status branches(const node *n, graph **then_graph, graph **else_graph, hst_error *err) {
     *then_graph = node_graph(n, "then_branch");
     *else_graph = node_graph(n, "else_branch");
-    if (!*then_graph || !*else_graph) return node_error(n, err, HST_STATUS_BAD_FORMAT, "a branch is missing");
+    if (!*then_graph || !*else_graph)
+        return node_error(n, err, HST_STATUS_BAD_FORMAT, "attribute '%s' is missing",
+                          *then_graph ? "else_branch" : "then_branch");
     if ((*then_graph)->n_outputs != n->n_out || (*else_graph)->n_outputs != n->n_out)
         return node_error(n, err, HST_STATUS_BAD_FORMAT, "has %d outputs, its branches %d and %d", n->n_out,
                           (*then_graph)->n_outputs, (*else_graph)->n_outputs);

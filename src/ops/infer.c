@@ -92,7 +92,7 @@ const op *op_find(const char *domain, const char *op_type, int opset) {
     return NULL;
 }
 
-static hst_status check_arity(const node *n, hst_error *err) {
+static hst_status check_form(const node *n, hst_error *err) {
     const op *o = n->op;
     if (n->n_in < o->min_in || (o->max_in != OP_ANY && n->n_in > o->max_in))
         return node_error(n, err, HST_STATUS_BAD_FORMAT, "has %d inputs, the operator takes %d to %d", n->n_in,
@@ -103,7 +103,7 @@ static hst_status check_arity(const node *n, hst_error *err) {
     if (n->n_out < o->min_out || (o->max_out != OP_ANY && n->n_out > o->max_out))
         return node_error(n, err, HST_STATUS_BAD_FORMAT, "has %d outputs, the operator gives %d to %d", n->n_out,
                           o->min_out, o->max_out);
-    return HST_STATUS_OK;
+    return op_check_attributes(n, err);
 }
 
 /* Calls fn for each subgraph of a node. */
@@ -144,7 +144,7 @@ static hst_status resolve(graph *g, void *user, hst_error *err) {
         if (!n->op)
             note_missing(user, n);
         else
-            HST_TRY(check_arity(n, err));
+            HST_TRY(check_form(n, err));
         HST_TRY(each_subgraph(n, resolve, user, err));
     }
     return HST_STATUS_OK;

@@ -260,6 +260,9 @@ static inline bool op_is_here(const op *o) { return o->eval || o->expand; }
 extern const op *const op_list[]; /* generated */
 extern const int op_list_count;
 
+/* BAD_FORMAT names an attribute whose type is not the standard's. */
+hst_status op_check_attributes(const node *n, hst_error *err);
+
 /* The descriptor of a node's operator, or NULL. "ai.onnx" equals "". */
 const op *op_find(const char *domain, const char *op_type, int opset);
 /* Sets node->op in a graph and its subgraphs, and checks arity. UNSUPPORTED lists every unsupported operator at once. */
