@@ -164,7 +164,7 @@ dim dim_product(model *m, const dim *d, int n) {
 }
 
 static dim add(model *m, dim a, dim b, int64_t times) {
-    int64_t out;
+    int64_t out = 0;
     read_names(m);
     if (all_numbers((dim[]){a, b}, 2)) {
         const bool fits =
