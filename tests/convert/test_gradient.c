@@ -423,7 +423,7 @@ static void exported(void **state) {
     value *x, *w, *d[1];
     assert_true(close(mkstemp(path)) == 0);
     for (int opset = 0; opset <= 17; opset += 17) {
-        model *m = begin(&x, &w, 2), *again;
+        model *m = begin(&x, &w, 2), *again = NULL;
         gradient(m->main, "d", apply(m->main, "Mul", "y", x, w), &x, 1, NULL, d);
         d[0]->type = x->type;
         add_output(m, d[0]);
