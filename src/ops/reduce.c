@@ -28,6 +28,7 @@ static hst_status args_read(const node *n, int rank, const int64_t *axes, int co
     for (int i = 0; i < count; i++) {
         int at;
         HST_TRY(axis_normalize(n, axes[i], rank, &at, err));
+        if (a->axis[at]) return node_error(n, err, HST_STATUS_BAD_FORMAT, "axes name axis %d twice", at);
         a->axis[at] = true;
     }
     return HST_STATUS_OK;
