@@ -2,9 +2,10 @@
 #include "ops/op.h"
 
 static hst_status infer(infer_context *c, hst_error *err) {
-    (void)err;
-    c->out[0] = *infer_in(c, 0);
-    return HST_STATUS_OK;
+    type sum = {.rank = -1};
+    c->out[0].dtype = infer_in(c, 0)->dtype;
+    HST_TRY(infer_broadcast(c, infer_in(c, 0), infer_in(c, 1), &sum, err));
+    return infer_broadcast(c, &sum, infer_in(c, 2), &c->out[0], err);
 }
 
 static hst_status expand(const node *n, graph *g, value *const *in, value **out, hst_error *err) {
