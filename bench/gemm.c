@@ -7,6 +7,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "../cli/fma_loop.h"
 #include "base/team.h"
 #include "kernels/kernels.h"
 
@@ -18,63 +19,22 @@ static double now(void) {
 
 /* ---- the peak: independent chains, half of their operands from the first level cache; or a tile there ---- */
 
-enum { CHAINS = 12, PEAK_LOOPS = 400000, ROUNDS_LEAST = 5, ROUNDS_MOST = 100, ROWS = 512, COPIES_BYTES = 48 << 20 };
-
-#if defined(__x86_64__)
-#include <immintrin.h>
-
-static const _Alignas(64) float operands[16 * CHAINS]; /* what is multiplied does not matter */
-
-/* The same address, of which the compiler does not know that it is: what is read there is read each time. */
-static inline const float *in_memory(const float *at) {
-    __asm__ volatile("" : "+r"(at));
-    return at;
-}
-
-static __attribute__((target("avx512f"))) double peak_flops_avx512(void) {
-    __m512 acc[CHAINS];
-    const __m512 x = _mm512_set1_ps(0.999f);
-    for (int i = 0; i < CHAINS; i++) acc[i] = _mm512_set1_ps((float)i);
-    for (int k = 0; k < PEAK_LOOPS; k++) {
-        const float *from = in_memory(operands);
-#pragma GCC unroll 12
-        for (int i = 0; i < CHAINS; i++)
-            acc[i] = _mm512_fmadd_ps(x, i % 2 ? x : _mm512_loadu_ps(from + 16 * i), acc[i]);
-    }
-    volatile float sink = 0;
-    for (int i = 0; i < CHAINS; i++) sink += _mm512_cvtss_f32(acc[i]);
-    return 2.0 * 16 * CHAINS * PEAK_LOOPS;
-}
-
-static __attribute__((target("avx2,fma"))) double peak_flops_avx2(void) {
-    __m256 acc[CHAINS];
-    const __m256 x = _mm256_set1_ps(0.999f);
-    for (int i = 0; i < CHAINS; i++) acc[i] = _mm256_set1_ps((float)i);
-    for (int k = 0; k < PEAK_LOOPS; k++) {
-        const float *from = in_memory(operands);
-#pragma GCC unroll 12
-        for (int i = 0; i < CHAINS; i++) acc[i] = _mm256_fmadd_ps(x, i % 2 ? x : _mm256_loadu_ps(from + 8 * i), acc[i]);
-    }
-    volatile float sink = 0;
-    for (int i = 0; i < CHAINS; i++) sink += _mm256_cvtss_f32(acc[i]);
-    return 2.0 * 8 * CHAINS * PEAK_LOOPS;
-}
-#endif
+enum { ROUNDS_LEAST = 5, ROUNDS_MOST = 100, ROWS = 512, COPIES_BYTES = 48 << 20 };
 
 static double peak_flops_tile(void) {
     enum { K = 64 };
     static _Thread_local float a[GEMM_F32_ROWS_MAX * K], b[K * GEMM_F32_NR_MAX], c[GEMM_F32_ROWS_MAX * GEMM_F32_NR_MAX];
     const gemm_f32_family *f = kernels_get()->gemm_f32();
     const gemm_f32_tile t = {.k = K, .a = a, .lda = K, .b = b, .c = c, .ldc = f->nr, .n = f->nr, .scale = 1};
-    const int rounds = PEAK_LOOPS / K;
+    const int rounds = FMA_LOOPS / K;
     for (int i = 0; i < rounds; i++) f->tile[f->mr](&t);
     return 2.0 * K * f->mr * f->nr * rounds;
 }
 
 static double peak_flops(void) {
 #if defined(__x86_64__)
-    if (cpu_level() >= CPU_AVX512) return peak_flops_avx512();
-    if (cpu_level() >= CPU_AVX2) return peak_flops_avx2();
+    volatile float sink = 0;
+    if (cpu_has(CPU_AVX2)) return fma_burst(&sink);
 #endif
     return peak_flops_tile();
 }
