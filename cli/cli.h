@@ -2,6 +2,7 @@
 #ifndef CLI_CLI_H
 #define CLI_CLI_H
 
+#include <getopt.h>
 #include <stdio.h>
 
 #include "hasten.h"
@@ -37,15 +38,35 @@ typedef struct cli_load {
     hst_model_options model;
     hst_session_options session;
 } cli_load;
-enum { CLI_LOAD_FIRST = 1000, CLI_LOAD_PADDED_ROWS = CLI_LOAD_FIRST, CLI_LOAD_QUANTIZE, CLI_LOAD_WEIGHTS };
+enum {
+    CLI_LOAD_FIRST = 1000,
+    CLI_LOAD_QUANTIZE = CLI_LOAD_FIRST,
+    CLI_LOAD_WEIGHTS,
+    CLI_LOAD_PADDED_ROWS,
+    CLI_LOAD_END
+};
 // clang-format off
-#define CLI_LOAD_OPTIONS {"padded-rows", 1, 0, CLI_LOAD_PADDED_ROWS}, {"quantize", 1, 0, CLI_LOAD_QUANTIZE}, {"weights", 1, 0, CLI_LOAD_WEIGHTS}
+#define CLI_LOAD_OPTIONS {"quantize", 1, 0, CLI_LOAD_QUANTIZE}, {"weights", 1, 0, CLI_LOAD_WEIGHTS}
 // clang-format on
+/* Only where a session's own outputs are looked at: a task shows no padding row, an engine file knows none. */
+#define CLI_PADDED_ROWS_OPTION                                                                                         \
+    { "padded-rows", 1, 0, CLI_LOAD_PADDED_ROWS }
 void cli_load_init(cli_load *l);
 bool cli_load_option(cli_load *l, int code, const char *value);
-/* The folder of the embedded model: under $HASTEN_MODELS, or beside or above the program. "" where it is not found.
+/* Which options stand on a command line, by their codes of 1 to CLI_LOAD_END - 1: for refusing those that would be
+ * ignored. */
+typedef struct cli_given {
+    bool code[CLI_LOAD_END];
+} cli_given;
+/* Where option `mode` and one of `others` (codes, ended by 0) are both given: says that `mode` "<why>, so <other> would
+ * be ignored" and returns EXIT_USAGE; else 0. */
+int cli_refuse_beside(const char *command, const struct option *options, const cli_given *given, int mode,
+                      const char *why, const int *others);
+/* The folder of the embedded model: under $HASTEN_MODELS, else beside or above the program; NULL where it is not there.
  * Lives as long as the program. */
 const char *cli_embedded_model(void);
+/* Says that it is not there, where it was looked for, and what to do; returns EXIT_USAGE. */
+int cli_no_embedded_model(const char *command);
 /* Columns that text takes on a terminal (UTF-8; wide and combining characters counted as they are shown). */
 int cli_text_columns(const char *text, size_t size);
 /* Width of the terminal behind a stream, or 0 where it is none. */

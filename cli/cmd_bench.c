@@ -1,8 +1,8 @@
 /* hasten bench: how long a model takes, by the usual protocol: 50 warm-ups, 1,000 timed runs. */
-#include <getopt.h>
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "bench.h"
 #include "base/error.h"
@@ -21,7 +21,22 @@ typedef struct bench_options {
     long long threads, warmups, runs;
     bool json, machine, serve;
     cli_load load;
+    cli_given given;
 } bench_options;
+
+static const struct option options[] = {{"model", 1, 0, 'm'},
+                                        {"task", 1, 0, 't'},
+                                        {"size", 1, 0, 's'},
+                                        {"threads", 1, 0, 'n'},
+                                        {"runs", 1, 0, 'r'},
+                                        {"warmups", 1, 0, 'w'},
+                                        {"machine", 0, 0, 'M'},
+                                        {"serve", 0, 0, 'S'},
+                                        {"json", 0, 0, 'j'},
+                                        {"profile", 1, 0, 'p'},
+                                        CLI_PADDED_ROWS_OPTION,
+                                        CLI_LOAD_OPTIONS,
+                                        {0}};
 
 static json_t *report(const bench_options *o, const bench_subject *s, uint64_t *times, size_t n) {
     double sum = 0;
@@ -85,10 +100,6 @@ static hst_status measure(const bench_options *o, bench_subject *s, hst_error *e
 }
 
 static int parse(int argc, char **argv, bench_options *o) {
-    static const struct option options[] = {{"model", 1, 0, 'm'},   {"task", 1, 0, 't'},  {"size", 1, 0, 's'},
-                                            {"threads", 1, 0, 'n'}, {"runs", 1, 0, 'r'},  {"warmups", 1, 0, 'w'},
-                                            {"machine", 0, 0, 'M'}, {"serve", 0, 0, 'S'}, {"json", 0, 0, 'j'},
-                                            {"profile", 1, 0, 'p'}, CLI_LOAD_OPTIONS,     {0}};
     opterr = 0;
     optind = 1;
     cli_load_init(&o->load);
@@ -106,9 +117,35 @@ static int parse(int argc, char **argv, bench_options *o) {
         if (c == 'S') o->serve = true;
         if (c >= CLI_LOAD_FIRST) ok = cli_load_option(&o->load, c, optarg);
         if (!ok) return cli_usage("bench", "'%s' is no option, or no value of it", argv[optind - 1]);
+        o->given.code[c] = true;
     }
     if (argc - optind > 1) return cli_usage("bench", "takes one text");
     if (optind < argc) o->text = argv[optind];
+    return 0;
+}
+
+/* What a way of measuring would ignore is refused. */
+static int check(bench_options *o) {
+    static const int machine[] =
+        {'S', 'm', 't', 's', 'r', 'w', 'p', CLI_LOAD_QUANTIZE, CLI_LOAD_WEIGHTS, CLI_LOAD_PADDED_ROWS, 0},
+                     serve[] = {'t', 's', 'r', 'w', 'p', 'j', 0}, size[] = {'t', 0};
+    int code = cli_refuse_beside("bench", options, &o->given, 'M', "runs no model", machine);
+    if (!code) code = cli_refuse_beside("bench", options, &o->given, 'S', "times a model as its input says", serve);
+    if (!code) code = cli_refuse_beside("bench", options, &o->given, 's', "times a model alone", size);
+    if (code) return code;
+    const bool on_text = !o->machine && !o->serve && !o->size;
+    if (o->text && !on_text)
+        return cli_usage("bench", "--%s takes no text, so '%s' would be ignored; a model is named with -m MODEL",
+                         o->machine ? "machine"
+                         : o->serve ? "serve"
+                                    : "size",
+                         o->text);
+    if (o->given.code[CLI_LOAD_PADDED_ROWS] && on_text)
+        return cli_usage("bench", "no answer to a text shows padding rows: --padded-rows goes with --size or --serve");
+    if (o->text && !o->model && access(o->text, F_OK) == 0)
+        return cli_usage("bench", "'%s' would be taken as a text; a model is named with -m MODEL", o->text);
+    if (!o->text) o->text = sentence;
+    if (!o->model && !o->machine && !(o->model = cli_embedded_model())) return cli_no_embedded_model("bench");
     return 0;
 }
 
@@ -129,8 +166,9 @@ static hst_status open_subject(const bench_options *o, bench_subject *s, hst_err
 }
 
 static int run(int argc, char **argv) {
-    bench_options o = {.model = cli_embedded_model(), .text = sentence, .warmups = 50, .runs = 1000};
+    bench_options o = {.warmups = 50, .runs = 1000};
     int code = parse(argc, argv, &o);
+    if (!code) code = check(&o);
     if (code) return code;
     hst_error err = {0};
     bench_subject subject = {0};
@@ -151,21 +189,24 @@ HST_COMMAND(bench) = {
     .summary = "time a model: 50 warm-ups, 1,000 runs",
     .order = 5,
     .run = run,
-    .help = "usage: hasten bench [OPTION…] [TEXT]\n\n"
-            "Times a task on one text, tokenizer included (default: the reference sentence on the embedded model), or\n"
-            "with --size a model alone on made-up token ids.\n\n"
-            "  -m, --model MODEL  as for `hasten run`\n"
-            "      --task TASK    as for `hasten run`\n"
-            "      --size BxS     batch and sequence length, such as 1x128; or a list of lengths, such as 6,9,12: one\n"
-            "                     batch, padded to the longest\n"
-            "      --threads N    default: what affinity mask and CPU quota allow\n"
-            "      --warmups N    default 50\n"
-            "      --runs N       default 1000\n"
-            "      --padded-rows compute|zero  what padding rows of token outputs hold (default: compute, as ONNX)\n"
-            "      --profile FILE the steps of the timed runs as a trace: chrome://tracing and Perfetto open it\n"
-            "      --quantize int8  linear layers on 8-bit integers (default: none)\n"
-            "      --weights f32|f16|bf16  how weights are stored: half-width ones take half the memory (default: f32)\n"
-            "      --machine      instead: FMA peak and memory bandwidth of this machine, caches, instruction set\n"
-            "      --serve        instead: for each line 'SIZE SECONDS' of standard input, the times as a JSON line\n"
-            "      --json         the report as JSON\n\n"
-            "Reports mean, p50, p90, p99, min, tokens/s, load time, first run, peak memory of the process.\n"};
+    .help =
+        "usage: hasten bench [OPTION…] [TEXT]\n"
+        "       hasten bench [OPTION…] --size BxS|--serve|--machine\n\n"
+        "Times a task on one text, tokenizer included (default: the reference sentence on the embedded model), or\n"
+        "with --size a model alone on made-up token ids.\n\n"
+        "  -m, --model MODEL  as for `hasten run`\n"
+        "      --task TASK    as for `hasten run`\n"
+        "      --size BxS     batch and sequence length, such as 1x128; or a list of lengths, such as 6,9,12: one\n"
+        "                     batch, padded to the longest\n"
+        "      --threads N    default: what affinity mask and CPU quota allow\n"
+        "      --warmups N    default 50\n"
+        "      --runs N       default 1000\n"
+        "      --padded-rows compute|zero  with --size or --serve: what padding rows of token outputs hold (default:\n"
+        "                     compute, as ONNX)\n"
+        "      --profile FILE the steps of the timed runs as a trace: chrome://tracing and Perfetto open it\n"
+        "      --quantize int8  linear layers on 8-bit integers (default: none)\n"
+        "      --weights f32|f16|bf16  how weights are stored: half-width ones take half the memory (default: f32)\n"
+        "      --machine      instead: FMA peak and memory bandwidth of this machine, caches, instruction set\n"
+        "      --serve        instead: for each line 'SIZE SECONDS' of standard input, the times as a JSON line\n"
+        "      --json         the report as JSON\n\n"
+        "Reports mean, p50, p90, p99, min, tokens/s, load time, first run, peak memory of the process.\n"};

@@ -77,6 +77,7 @@ HST_COMMAND(compile) = {
             "  -o, --output FILE    where to; an older file stays until the new one is complete\n"
             "      --task TASK      what `hasten run` does with it (default: what config.json suggests)\n"
             "      --tokenizer DIR  folder with tokenizer and config.json (default: the model's)\n"
-            "      --quantize int8  linear layers on 8-bit integers\n\n"
+            "      --quantize int8  linear layers on 8-bit integers\n"
+            "      --weights f32|f16|bf16  how weights are stored (default: f32)\n\n"
             "An engine is for this version of hasten and this CPU level: elsewhere compile again.\n"
             "  hasten compile ./bert-base -o bert.hst && hasten run -m bert.hst \"A fine film.\"\n"};

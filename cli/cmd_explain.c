@@ -277,9 +277,16 @@ static hst_status explain(const explain_options *o, hst_error *err) {
 }
 
 static int run(int argc, char **argv) {
-    static const struct option options[] = {{"size", 1, 0, 's'}, {"threads", 1, 0, 'n'}, {"runs", 1, 0, 'r'},
-                                            {"json", 0, 0, 'j'}, CLI_LOAD_OPTIONS,       {0}};
+    static const struct option options[] = {{"size", 1, 0, 's'},
+                                            {"threads", 1, 0, 'n'},
+                                            {"runs", 1, 0, 'r'},
+                                            {"json", 0, 0, 'j'},
+                                            CLI_PADDED_ROWS_OPTION,
+                                            CLI_LOAD_OPTIONS,
+                                            {0}};
+    static const int idle[] = {'n', 'r', 0};
     explain_options o = {.size = "1x128"};
+    cli_given given = {0};
     opterr = 0;
     optind = 1;
     cli_load_init(&o.load);
@@ -291,7 +298,10 @@ static int run(int argc, char **argv) {
         if (c == 'j') o.json = true;
         if (c >= CLI_LOAD_FIRST) ok = cli_load_option(&o.load, c, optarg);
         if (!ok) return cli_usage("explain", "'%s' is no option, or no value of it", argv[optind - 1]);
+        given.code[c] = true;
     }
+    int code = o.size ? 0 : cli_refuse_beside("explain", options, &given, 's', "none runs nothing", idle);
+    if (code) return code;
     if (argc - optind != 1) return cli_usage("explain", "needs one model");
     o.model = argv[optind];
     hst_error err = {0};

@@ -163,42 +163,51 @@ static hst_status show(const hst_model *model, inspect_form form, bool shapes, h
     return status;
 }
 
+static const struct option options[] = {{"json", 0, 0, 'j'},
+                                        {"dot", 0, 0, 'd'},
+                                        {"html", 0, 0, 'h'},
+                                        {"optimized", 0, 0, 'o'},
+                                        {"verify", 0, 0, 'v'},
+                                        {"shapes", 0, 0, 's'},
+                                        {0}};
+
+/* What one option would have another be ignored for is refused. */
+static int check(const cli_given *given) {
+    static const int verify[] = {'j', 'd', 'h', 'o', 's', 0}, dot[] = {'j', 'h', 's', 0}, html[] = {'j', 's', 0};
+    int code = cli_refuse_beside("inspect", options, given, 'v', "compares checksums and nothing more", verify);
+    if (!code) code = cli_refuse_beside("inspect", options, given, 'd', "shows the graph alone", dot);
+    if (!code) code = cli_refuse_beside("inspect", options, given, 'h', "shows the graph alone", html);
+    return code;
+}
+
 static int run(int argc, char **argv) {
-    static const struct option options[] = {{"json", 0, 0, AS_JSON + 1},
-                                            {"dot", 0, 0, AS_DOT + 1},
-                                            {"html", 0, 0, AS_HTML + 1},
-                                            {"optimized", 0, 0, 'o'},
-                                            {"verify", 0, 0, 'v'},
-                                            {"shapes", 0, 0, 's'},
-                                            {0}};
-    inspect_form form = AS_TEXT;
-    bool verify = false, shapes = false;
+    cli_given given = {0};
     hst_model_options load = HST_INIT(hst_model_options);
     load.flags = HST_MODEL_GRAPH_ONLY;
     opterr = 0;
     optind = 1;
     for (int c; (c = getopt_long(argc, argv, "", options, NULL)) != -1;) {
         if (c == '?') return cli_usage("inspect", "'%s' is no option", argv[optind - 1]);
-        if (c == 'o')
-            load.flags &= ~HST_MODEL_GRAPH_ONLY;
-        else if (c == 's')
-            shapes = true;
-        else if (c == 'v')
-            verify = true;
-        else
-            form = (inspect_form)(c - 1);
+        given.code[c] = true;
     }
     if (argc - optind != 1) return cli_usage("inspect", "needs one model");
-    if (shapes) load.flags |= HST_MODEL_SHAPES;
+    int code = check(&given);
+    if (code) return code;
+    const inspect_form form = given.code['j']   ? AS_JSON
+                              : given.code['d'] ? AS_DOT
+                              : given.code['h'] ? AS_HTML
+                                                : AS_TEXT;
+    if (given.code['o']) load.flags &= ~HST_MODEL_GRAPH_ONLY;
+    if (given.code['s']) load.flags |= HST_MODEL_SHAPES;
     hst_error err = {0};
     hst_model *model;
-    if (verify) {
+    if (given.code['v']) {
         if (hst_engine_verify(argv[optind], &err) != HST_STATUS_OK) return cli_failed(&err);
         printf("%s: every checksum is right\n", argv[optind]);
         return EXIT_SUCCESS;
     }
     if (hst_model_load(argv[optind], &load, &model, &err) != HST_STATUS_OK) return cli_failed(&err);
-    hst_status status = show(model, form, shapes, &err);
+    hst_status status = show(model, form, given.code['s'], &err);
     hst_model_free(model);
     return status == HST_STATUS_OK ? EXIT_SUCCESS : cli_failed(&err);
 }

@@ -87,6 +87,8 @@ static int run(int argc, char **argv) {
         gaps |= c == 'g';
     }
     if (argc - optind != 1) return cli_usage("list", "say what to list: ops, kernels, passes, archs or tasks");
+    if (gaps && strcmp(argv[optind], "ops") != 0)
+        return cli_usage("list", "--gaps are those of operators: hasten list ops --gaps");
     hst_error err = {0};
     char *text;
     if (hst_list_json(argv[optind], &text, &err) != HST_STATUS_OK) {

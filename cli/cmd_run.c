@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/error.h"
 #include "cli.h"
 #include "progress.h"
 #include "texts.h"
@@ -22,6 +23,7 @@ typedef struct run_options {
 
 typedef struct printer {
     bool table;
+    const char *of_answers; /* an option that only labels with scores heed; NULL: none was given */
     int width;
     size_t answered;
     /* For the progress bar: how much of the work came before this chunk and comes with it, as shares; negative:
@@ -48,6 +50,9 @@ static bool print_table(const printer *p, const hst_result *result, size_t i, hs
 static hst_status print_results(const printer *p, const hst_result *result, const texts_chunk *c, hst_error *err) {
     for (size_t i = 0; i < c->n; i++) {
         char *json;
+        if (p->of_answers && !hst_result_answer_count(result, i))
+            return error_set(err, HST_STATUS_INVALID_ARGUMENT, NULL,
+                             "this task gives tensors, not labels with scores: %s would be ignored", p->of_answers);
         if (p->table && print_table(p, result, i, c->texts[i])) continue;
         hst_status status = hst_result_json(result, i, &json, err);
         if (status != HST_STATUS_OK) return status;
@@ -98,10 +103,7 @@ static hst_status answer_stream(hst_task *task, const run_options *o, FILE *from
 static hst_status answer_arguments(hst_task *task, char **texts, int n, printer *p, hst_error *err) {
     texts_chunk chunk = {.n = (size_t)n, .capacity = (size_t)n};
     chunk.texts = calloc((size_t)n, sizeof *chunk.texts);
-    if (!chunk.texts) {
-        err->code = HST_STATUS_NO_MEMORY;
-        return HST_STATUS_NO_MEMORY;
-    }
+    if (!chunk.texts) return error_no_memory(err, (size_t)n * sizeof *chunk.texts, "the texts");
     for (int i = 0; i < n; i++) chunk.texts[i] = (hst_string){texts[i], strlen(texts[i])};
     p->share_chunk = 1;
     hst_status status = answer(task, &chunk, p, err);
@@ -183,8 +185,12 @@ static int run(int argc, char **argv) {
     if (optind == argc && isatty(STDIN_FILENO)) return cli_usage("run", "no text given");
     if (optind == argc) stream = true;
     if (stream && argc - optind > 1) return cli_usage("run", "'-' (standard input) and texts do not go together");
-    if (!o.model) o.model = cli_embedded_model();
-    if (!*o.model) return cli_usage("run", "the embedded model was not found: set HASTEN_MODELS, or name one with -m");
+    if (!stream && (o.input || o.column))
+        return cli_usage("run", "--%s is about standard input, so it would be ignored beside texts",
+                         o.column ? "column" : "input");
+    if (o.column && o.input == TEXTS_LINES)
+        return cli_usage("run", "--input text has no columns, so --column would be ignored");
+    if (!o.model && !(o.model = cli_embedded_model())) return cli_no_embedded_model("run");
 
     hst_error err = {0};
     hst_task *task;
@@ -201,6 +207,7 @@ static int run(int argc, char **argv) {
 
     printer p = {.width = cli_terminal_width(stdout)};
     p.table = o.table >= 0 ? o.table : p.width > 0;
+    p.of_answers = o.top_k ? "--top-k" : o.table > 0 ? "--format table" : NULL;
     progress_begin(&p.bar, isatty(STDERR_FILENO));
     hst_status status = stream ? answer_stream(task, &o, stdin, &p, &err)
                                : answer_arguments(task, argv + optind, argc - optind, &p, &err);

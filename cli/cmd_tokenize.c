@@ -95,6 +95,7 @@ static int run(int argc, char **argv) {
                                             {"no-special", 0, 0, 's'},
                                             {0}};
     tokenize_options o = {.json = !isatty(STDOUT_FILENO)};
+    cli_given given = {0};
     opterr = 0;
     optind = 1;
     for (int c; (c = getopt_long(argc, argv, "m:", options, NULL)) != -1;) {
@@ -110,10 +111,14 @@ static int run(int argc, char **argv) {
             o.no_special = true;
         else if (c != 'l' || !cli_number(optarg, 1, 1 << 30, true, &o.max_length))
             return cli_usage("tokenize", "'%s' is no option, or no value of it", argv[optind - 1]);
+        given.code[c] = true;
     }
     bool stream = optind == argc || strcmp(argv[optind], "-") == 0;
     if (optind == argc && isatty(STDIN_FILENO)) return cli_usage("tokenize", "no text given");
-    if (!o.model) o.model = cli_embedded_model();
+    if (stream && argc - optind > 1) return cli_usage("tokenize", "'-' (standard input) and texts do not go together");
+    if (given.code['i'] + given.code['j'] + given.code['t'] > 1)
+        return cli_usage("tokenize", "--table, --json and --ids are three forms: give one of them");
+    if (!o.model && !(o.model = cli_embedded_model())) return cli_no_embedded_model("tokenize");
 
     hst_error err = {0};
     hst_tokenizer *t;

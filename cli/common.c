@@ -71,6 +71,21 @@ bool cli_load_option(cli_load *l, int code, const char *value) {
     return false;
 }
 
+static const char *name_of(const struct option *options, int code) {
+    while (options->val != code) options++;
+    return options->name;
+}
+
+int cli_refuse_beside(const char *command_name, const struct option *options, const cli_given *given, int mode,
+                      const char *why, const int *others) {
+    if (!given->code[mode]) return 0;
+    for (; *others; others++)
+        if (given->code[*others])
+            return cli_usage(command_name, "--%s %s, so --%s would be ignored: leave one of them out",
+                             name_of(options, mode), why, name_of(options, *others));
+    return 0;
+}
+
 static bool is_model(const char *folder) {
     char path[PATH_MAX];
     struct stat s;
@@ -82,10 +97,11 @@ const char *cli_embedded_model(void) {
     static const char *const places[] = {"share/hasten/models/sentiment", "models/sentiment"};
     const char *named = getenv("HASTEN_MODELS");
     char program[PATH_MAX];
-    if (named && snprintf(found, sizeof found, "%s/sentiment", named) < (int)sizeof found && is_model(found))
-        return found;
+    if (named && *named)
+        return snprintf(found, sizeof found, "%s/sentiment", named) < (int)sizeof found && is_model(found) ? found
+                                                                                                           : NULL;
     ssize_t n = readlink("/proc/self/exe", program, sizeof program - 1);
-    if (n <= 0) return "";
+    if (n <= 0) return NULL;
     program[n] = '\0';
     /* Installed: <prefix>/bin/hasten; built: <project>/build/<preset>/cli/hasten. */
     for (int up = 0; up < 4; up++) {
@@ -96,7 +112,15 @@ const char *cli_embedded_model(void) {
             if (snprintf(found, sizeof found, "%s/%s", program, places[i]) < (int)sizeof found && is_model(found))
                 return found;
     }
-    return "";
+    return NULL;
+}
+
+int cli_no_embedded_model(const char *command_name) {
+    const char *named = getenv("HASTEN_MODELS");
+    if (named && *named)
+        return cli_usage(command_name, "HASTEN_MODELS is '%s', which holds no model 'sentiment'; name a model with -m",
+                         named);
+    return cli_usage(command_name, "the embedded model was not found: name one with -m, or set HASTEN_MODELS");
 }
 
 /* Decodes one character; invalid bytes count as one column each. */

@@ -34,13 +34,15 @@ static void log_to_stderr(void *user, hst_log_level level, const char *message) 
     fprintf(stderr, "hasten: %s: %s\n", names[level], message);
 }
 
-static void start_log(void) {
+/* False: HASTEN_LOG names no level. */
+static bool start_log(void) {
     static const char *const names[] = {"error", "warning", "info", "debug"};
     const char *wanted = getenv("HASTEN_LOG");
-    hst_log_level level = HST_LOG_WARNING;
-    for (int i = 0; wanted && i < 4; i++)
-        if (strcmp(wanted, names[i]) == 0) level = (hst_log_level)i;
-    hst_log_set(log_to_stderr, NULL, level);
+    int level = wanted && *wanted ? 0 : HST_LOG_WARNING;
+    if (wanted && *wanted)
+        while (level < 4 && strcmp(wanted, names[level]) != 0) level++;
+    if (level < 4) hst_log_set(log_to_stderr, NULL, (hst_log_level)level);
+    return level < 4;
 }
 
 int main(int argc, char **argv) {
@@ -50,6 +52,10 @@ int main(int argc, char **argv) {
     }
     if (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "-V") == 0) {
         printf("hasten %s\n", hst_version());
+        return EXIT_SUCCESS;
+    }
+    if (strcmp(argv[1], "help") == 0 && argc == 2) {
+        print_help(stdout);
         return EXIT_SUCCESS;
     }
     if (strcmp(argv[1], "help") == 0 && argc == 3) {
@@ -66,7 +72,10 @@ int main(int argc, char **argv) {
         fputs(c->help, stdout);
         return EXIT_SUCCESS;
     }
-    start_log();
+    if (!start_log()) {
+        fprintf(stderr, "hasten: HASTEN_LOG is '%s'; it is error, warning, info or debug\n", getenv("HASTEN_LOG"));
+        return EXIT_USAGE;
+    }
     int code = c->run(argc - 1, argv + 1);
     if (fflush(stdout) != 0 || ferror(stdout)) {
         fprintf(stderr, "hasten: the output could not be written\n");

@@ -195,7 +195,7 @@ static ssize_t next_record(texts_reader *r) {
 }
 
 /* What the first line looks like. */
-static texts_format guess(const char *line, size_t size) {
+static texts_format guess(const char *line, size_t size, const char *column) {
     if (size && line[0] == '{') {
         json_t *v = json_loadb(line, size, JSON_ALLOW_NUL, NULL);
         bool object = json_is_object(v);
@@ -206,7 +206,8 @@ static texts_format guess(const char *line, size_t size) {
     size_t at = 0;
     hst_string field;
     bool csv = false;
-    while (header && csv_field(header, size, &at, &field)) csv |= named(field, "text") || named(field, "sentence");
+    while (header && csv_field(header, size, &at, &field))
+        csv |= named(field, "text") || named(field, "sentence") || (column && named(field, column));
     free(header);
     return csv ? TEXTS_CSV : TEXTS_LINES;
 }
@@ -227,7 +228,12 @@ hst_status texts_read(texts_reader *r, texts_chunk *c, size_t most, hst_error *e
         bool first = r->line_number == 0;
         ssize_t n = next_record(r);
         if (n < 0) break;
-        if (first && r->format == TEXTS_AUTO) r->format = guess(r->line, (size_t)n);
+        if (first && r->format == TEXTS_AUTO) r->format = guess(r->line, (size_t)n, r->column);
+        if (first && r->format == TEXTS_LINES && r->column)
+            return error_set(err, HST_STATUS_BAD_FORMAT, r->name,
+                             "line 1 looks like neither JSON nor a CSV header with a column '%s': name the format with "
+                             "--input",
+                             r->column);
         if (first && r->format == TEXTS_CSV) {
             if (!read_header(r, r->line, (size_t)n))
                 return error_set(err, HST_STATUS_BAD_FORMAT, r->name, "the CSV header has no column '%s'", r->column);

@@ -137,6 +137,43 @@ expect "bench --machine" 0 "f32 GFLOP/s" "$hasten" bench --machine
 expect "bench --machine --json" 0 '"read_gb_s"' "$hasten" bench --machine --json
 expect "padded rows" 0 "27 tokens" "$hasten" bench --size 6,9,12 --padded-rows zero --warmups 0 --runs 2
 expect "padded rows, wrong" 2 "'maybe' is no option" "$hasten" bench --padded-rows maybe
+
+# What would be ignored is refused, with what to write instead.
+expect "a size and a text" 2 "'other.onnx' would be ignored; a model is named with -m MODEL" "$hasten" bench other.onnx --size 1x8
+expect "serve and a text" 2 "'other.onnx' would be ignored; a model is named with -m MODEL" "$hasten" bench --serve other.onnx
+expect "machine and a text" 2 "'x' would be ignored" "$hasten" bench --machine x
+expect "a file as text" 2 "would be taken as a text; a model is named with -m" "$hasten" bench model.onnx
+expect "a file's name as text" 0 "tokens/s" "$hasten" bench -m "$model" model.onnx --warmups 0 --runs 1
+for beside in "-m $model" "--task sentiment-analysis" "--size 1x8" "--runs 3" "--warmups 3" "--profile trace.json" \
+    "--quantize int8" "--weights f16" "--padded-rows zero" --serve; do
+    name=$(echo "$beside" | sed 's/^-m /--model /; s/ .*//')
+    expect "machine and $name" 2 "--machine runs no model, so $name would be ignored" "$hasten" bench --machine $beside
+done
+for beside in "--task sentiment-analysis" "--size 1x8" "--runs 3" "--warmups 3" "--profile trace.json" --json; do
+    expect "serve and ${beside%% *}" 2 "so ${beside%% *} would be ignored" "$hasten" bench --serve $beside
+done
+expect "a size and a task" 2 "so --task would be ignored" "$hasten" bench --size 1x8 --task sentiment-analysis
+expect "padded rows of a text" 2 "goes with --size" "$hasten" bench --padded-rows zero
+expect "padded rows of answers" 2 "'--padded-rows' is no option" "$hasten" run --padded-rows zero x
+expect "padded rows of an engine" 2 "'--padded-rows' is no option" "$hasten" compile --padded-rows zero "$model" -o x.hst
+expect "runs of nothing" 2 "so --runs would be ignored" "$hasten" explain --size none --runs 3 "$model"
+expect "threads for nothing" 2 "so --threads would be ignored" "$hasten" explain --size none --threads 1 "$model"
+expect "a column of arguments" 2 "--column is about standard input" "$hasten" run --column text x
+expect "a format of arguments" 2 "--input is about standard input" "$hasten" run --input csv x
+expect "a column of lines" 2 "has no columns" "$hasten" run --input text --column text -
+expect_input "a column found" 'review,stars\nAwful.,1\n' '^[^|]*NEGATIVE[^|]*|$' "$hasten" run --column review -
+printf 'a fine film\n' >lines.txt
+expect "a column of what is none" 1 "nor a CSV header with a column 'review'" sh -c "'$hasten' run --column review - <lines.txt"
+expect "top-k of tensors" 1 "--top-k would be ignored" "$hasten" run --task feature-extraction --top-k 2 x
+expect "a table of tensors" 1 "--format table would be ignored" "$hasten" run --task feature-extraction --format table x
+expect "tokens of both" 2 "do not go together" "$hasten" tokenize - x
+expect "two forms of tokens" 2 "give one of them" "$hasten" tokenize --ids --json x
+expect "two forms of a graph" 2 "so --html would be ignored" "$hasten" inspect --dot --html "$model"
+expect "shapes in a drawing" 2 "so --shapes would be ignored" "$hasten" inspect --html --shapes "$model"
+expect "checksums and more" 2 "so --json would be ignored" "$hasten" inspect --verify --json "$model"
+expect "gaps of passes" 2 "hasten list ops --gaps" "$hasten" list passes --gaps
+expect "models elsewhere" 2 "HASTEN_MODELS is '/nowhere'" env HASTEN_MODELS=/nowhere "$hasten" run x
+expect "a level of log that is none" 2 "HASTEN_LOG is 'loud'" env HASTEN_LOG=loud "$hasten" run x
 expect_input "bench --serve" '2x8 0.01\nmachine 0.01\nnothing 1\n2x8\n' '"runs":.*|.*"gflops":.*|.*"error":.*no size.*|.*"error":.*|$' "$hasten" bench --serve
 expect "bench --profile" 0 "tokens/s" "$hasten" bench --size 2x8 --warmups 0 --runs 2 --profile trace.json
 expect "the trace" 0 '"name":"Linear"' head -c 4000 trace.json
