@@ -133,9 +133,50 @@ static inline void check_family(const gemm_f32_family *f, const check_case *c) {
     for (int i = 0; i < 6; i++) guarded_free(all[i]);
 }
 
+/* Factors of rows, in whole panels and in part of one: the chain times the factor, then the bias. */
+static inline void check_row_scale(const gemm_f32_family *f) {
+    enum { K = 5 };
+    uint64_t seed = 7;
+    const int64_t n = 2 * f->nr + 3, most = f->mr + 3;
+    guarded a = guarded_floats((size_t)(most * K), &seed), b = guarded_floats((size_t)(K * n), &seed);
+    guarded bias = guarded_floats((size_t)n, &seed), factor = guarded_floats((size_t)most, &seed);
+    guarded packed = guarded_new((size_t)gemm_f32_packed_count(f, K, n) * sizeof(float));
+    gemm_f32_pack(f, &(gemm_f32_operand){b.data, HST_DTYPE_F32, n, 1}, K, n, 0, gemm_f32_panels(f, n), packed.data);
+    for (int64_t rows = 1; rows <= most; rows++) {
+        guarded y = guarded_new((size_t)(rows * n) * sizeof(float));
+        const float *scale = (const float *)factor.data + most - rows; /* one too many is beyond the page */
+        const gemm_f32_tile t = {.k = K,
+                                 .a = a.data,
+                                 .lda = K,
+                                 .b = packed.data,
+                                 .b_stride = K * f->nr,
+                                 .c = y.data,
+                                 .ldc = n,
+                                 .n = n,
+                                 .scale = 1,
+                                 .row_scale = scale,
+                                 .bias = bias.data};
+        gemm_f32_rows(f, &t, rows);
+        for (int64_t r = 0; r < rows; r++)
+            for (int64_t j = 0; j < n; j++) {
+                float want = 0;
+                for (int64_t k = 0; k < K; k++)
+                    want = fmaf(((float *)a.data)[r * K + k], ((float *)b.data)[k * n + j], want);
+                want = scale[r] * want + ((float *)bias.data)[j];
+                if (memcmp(&want, (float *)y.data + r * n + j, sizeof want))
+                    fail_msg("%s: row %lld of %lld, column %lld: %a, want %a", f->name, (long long)r, (long long)rows,
+                             (long long)j, (double)((float *)y.data)[r * n + j], (double)want);
+            }
+        guarded_free(&y);
+    }
+    guarded *all[] = {&a, &b, &bias, &factor, &packed};
+    for (int i = 0; i < 5; i++) guarded_free(all[i]);
+}
+
 /* Every size that a tile, a panel or a block could mishandle; `large` adds the ones that fill caches. */
 static inline void check_family_all(const gemm_f32_family *f, bool large) {
     const check_case plain = {.m = 5, .n = 7, .k = 9, .batch = 1, .dtype = HST_DTYPE_F32, .scale = 1, .workers = 1};
+    check_row_scale(f);
     for (int64_t m = 0; m <= f->mr + 3; m++) /* every tile, every tail of a panel */
         for (int64_t n = 0; n <= f->nr + 1; n++) {
             check_case c = plain;

@@ -58,11 +58,13 @@ static void row(const attention_f32 *a, const float *q, const float *k, const fl
         if (bias) p[j] = p[j] + bias[j];
         if (key_bias) p[j] = p[j] + key_bias[j];
     }
-    const softmax_rows s = {.x = p, .y = p, .rows = 1, .n = n, .width = n, .ldx = n, .ldy = n};
+    float factor = 1;
+    const softmax_rows s = {.x = p, .y = p, .rows = 1, .n = n, .width = n, .ldx = n, .ldy = n, .factor = &factor};
     if (n) kernels_get()->softmax_f32(&s);
     for (int64_t i = 0; i < a->dv; i++) {
         out[i] = 0;
         for (int64_t j = 0; j < n; j++) out[i] = fmaf(p[j], v[j * a->v_at.row + i], out[i]);
+        out[i] = n ? factor * out[i] : out[i];
     }
     free(p);
 }

@@ -106,8 +106,9 @@ static void check_binary(const kernel *k) {
 static void check_softmax(const kernel *k) {
     softmax_f32_fn *fn = (softmax_f32_fn *)k->fn, *ref = (softmax_f32_fn *)check_reference(k->slot);
     uint64_t state = 4;
-    for (int variant = 0; variant < 16; variant++)
+    for (int variant = 0; variant < 32; variant++)
         for (int s = 0; s < CHECK_SIZES; s++) {
+            float factor[2] = {0}, want_factor[2] = {0};
             int64_t n = check_sizes[s], rows = 2, width = n + (variant & 4 ? 5 : 0), ld = width + 1;
             guarded x = check_floats((rows - 1) * ld + n, variant & 8, &state), m = check_floats(n, false, &state);
             int64_t size = (rows - 1) * ld + width;
@@ -120,10 +121,16 @@ static void check_softmax(const kernel *k) {
                                 .width = width,
                                 .ldx = ld,
                                 .ldy = ld,
-                                .log = variant & 2};
+                                .log = variant & 2,
+                                .factor = variant & 16 && !(variant & 2) ? factor : NULL};
             fn(&job);
             job.y = want.data;
+            if (job.factor) job.factor = want_factor;
             ref(&job);
+            check_same(k->name, variant, n, factor, want_factor, 2);
+            for (int r = 0; r < 2; r++) /* times NaN all is NaN */
+                for (int64_t i = 0; isnan(factor[r]) && i < width; i++)
+                    ((float *)y.data)[r * ld + i] = ((float *)want.data)[r * ld + i] = NAN;
             check_same(k->name, variant, n, y.data, want.data, size);
             guarded_free(&x), guarded_free(&m), guarded_free(&y), guarded_free(&want);
         }

@@ -93,15 +93,17 @@ static void soft_cap(const attention_f32 *a, int64_t rows, int64_t width, float 
     }
 }
 
-/* Adds the masks to the scores of rows [i, i + rows) and makes them probabilities; unseen ones become 0. */
+/* Adds the masks to the scores of rows [i, i + rows) and makes them probabilities but for a factor of each row; unseen
+ * ones become 0. */
 static void probabilities(const attention_f32 *a, const sequence *q, int64_t s, int64_t head, int64_t i, int64_t rows,
-                          int64_t width, float *scores, int64_t ld) {
+                          int64_t width, float *scores, int64_t ld, float *factor) {
     const int64_t first = a->bias_first ? a->bias_first[s] : 0;
     const float *bias =
         a->bias ? a->bias + s * a->bias_sequence + head * a->bias_head + (first + i) * a->bias_row + first + q->begin
                 : NULL;
     const float *key_bias = a->key_bias ? a->key_bias + s * a->key_bias_sequence + q->begin : NULL;
     softmax_rows r = {.x = scores, .y = scores, .rows = rows, .n = width, .width = width, .ldx = ld, .ldy = ld};
+    r.factor = factor;
     if (bias && key_bias)
         for (int64_t l = 0; l < rows; l++)
             for (int64_t j = 0; j < width; j++) scores[l * ld + j] += bias[l * a->bias_row + j];
@@ -115,11 +117,12 @@ static void probabilities(const attention_f32 *a, const sequence *q, int64_t s, 
     for (int64_t l = 0; l < rows; l++) {
         r.x = r.y = scores + l * ld;
         r.n = seen(a, q, i + l);
+        r.factor = factor + l;
         r.mask = key_bias ? key_bias : bias ? bias + l * a->bias_row : NULL;
         if (r.n > 0)
             a->softmax(&r);
         else
-            memset(r.y, 0, (size_t)width * sizeof(float));
+            memset(r.y, 0, (size_t)width * sizeof(float)), factor[l] = 1;
     }
 }
 
@@ -127,7 +130,7 @@ static void block(const attention_f32 *a, const sequence *q, int64_t s, int64_t 
                   float *scratch) {
     const layout at = layout_of(a);
     const int64_t width = seen(a, q, i + rows - 1), ld = scores_ld(width), nr = a->family->nr;
-    float *scores = scratch + at.scores, *out = q->out + i * a->out_at.row + head * a->out_at.head;
+    float factor[ROWS_MAX], *scores = scratch + at.scores, *out = q->out + i * a->out_at.row + head * a->out_at.head;
     const gemm_f32_tile product = {.k = a->d,
                                    .a = q->q + i * a->q_at.row + head * a->q_at.head,
                                    .lda = a->q_at.row,
@@ -145,11 +148,12 @@ static void block(const attention_f32 *a, const sequence *q, int64_t s, int64_t 
                                .c = out,
                                .ldc = a->out_at.row,
                                .n = a->dv,
-                               .scale = 1};
+                               .scale = 1,
+                               .row_scale = width > 0 ? factor : NULL};
     if (width > 0) {
         gemm_f32_rows(a->family, &product, rows);
         if (a->softcap > 0) soft_cap(a, rows, width, scores, ld);
-        probabilities(a, q, s, head, i, rows, width, scores, ld);
+        probabilities(a, q, s, head, i, rows, width, scores, ld, factor);
     }
     gemm_f32_rows(a->family, &mix, rows);
 }

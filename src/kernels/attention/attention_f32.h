@@ -2,11 +2,13 @@
  *
  * The contract, the same bits whatever the batch, the padding and the number of threads:
  *   score[i,j] = scale * chain over d of fma(q[i,:], k[j,:]) from +0;  then softcap * tanh(score / softcap), where one
- * is set;  then + bias[i,j];  then + key_bias[j] p[i,:]     = the softmax kernel's over the keys that row i sees, lane
- * 0 being the first of them out[i,:]   = chain over those keys, in order, of fma(p[i,j], v[j,:]) from +0 A key that a
- * row does not see is not read. Seen keys whose masks sum to a huge negative number get exactly 0 from the softmax and
- * add exactly 0 to every lane and chain: hiding keys at the end by length or by mask is the same. A row that sees no
- * key gives zeros. */
+ * is set;  then + bias[i,j];  then + key_bias[j]
+ *   e[i,:], f[i] = the softmax kernel's exponentials and their factor over the keys that row i sees, lane 0 being the
+ * first of them
+ *   out[i,:]   = f[i] * chain over those keys, in order, of fma(e[i,j], v[j,:]) from +0
+ * A key that a row does not see is not read. Seen keys whose masks sum to a huge negative number get exactly 0 from the
+ * softmax and add exactly 0 to every lane and chain: hiding keys at the end by length or by mask is the same. A row
+ * that sees no key gives zeros. */
 #ifndef KERNELS_ATTENTION_F32_H
 #define KERNELS_ATTENTION_F32_H
 
@@ -41,7 +43,7 @@ typedef struct attention_f32 {
     const float *bias;      /* [sequences, heads, queries, keys] by strides (0: broadcast), keys dense */
     int64_t bias_sequence, bias_head, bias_row;
     const int64_t *bias_first; /* [sequences] or NULL: where in its bias a sequence's first row and key stand */
-    const float *key_bias; /* [sequences, keys] */
+    const float *key_bias;     /* [sequences, keys] */
     int64_t key_bias_sequence;
 } attention_f32;
 

@@ -29,6 +29,10 @@ static inline __attribute__((always_inline)) void finish(const gemm_f32_tile *t,
         for (int r = 0; r < rows; r++) {
             __m256 x0 = acc[r][2 * p], x1 = acc[r][2 * p + 1];
             if (t->scale != 1) x0 = _mm256_mul_ps(scale, x0), x1 = _mm256_mul_ps(scale, x1);
+            if (t->row_scale) {
+                const __m256 own = _mm256_broadcast_ss(t->row_scale + r);
+                x0 = _mm256_mul_ps(own, x0), x1 = _mm256_mul_ps(own, x1);
+            }
             if (bias) x0 = _mm256_add_ps(x0, b0), x1 = _mm256_add_ps(x1, b1);
             if (residual) {
                 x0 = _mm256_add_ps(x0, _mm256_loadu_ps(residual + r * t->ldr));
@@ -46,6 +50,10 @@ static inline __attribute__((always_inline)) void finish(const gemm_f32_tile *t,
     for (int r = 0; r < rows; r++) {
         __m256 x0 = acc[r][2 * p], x1 = acc[r][2 * p + 1];
         if (t->scale != 1) x0 = _mm256_mul_ps(scale, x0), x1 = _mm256_mul_ps(scale, x1);
+        if (t->row_scale) {
+            const __m256 own = _mm256_broadcast_ss(t->row_scale + r);
+            x0 = _mm256_mul_ps(own, x0), x1 = _mm256_mul_ps(own, x1);
+        }
         if (bias) x0 = _mm256_add_ps(x0, b0), x1 = _mm256_add_ps(x1, b1);
         if (residual) {
             x0 = _mm256_add_ps(x0, _mm256_maskload_ps(residual + r * t->ldr, m0));

@@ -60,6 +60,10 @@ static inline __attribute__((always_inline)) void finish(const gemm_f32_tile *t,
     for (int r = 0; r < rows; r++) {
         __m512 x0 = acc[r][2 * p], x1 = acc[r][2 * p + 1];
         if (t->scale != 1) x0 = _mm512_mul_ps(scale, x0), x1 = _mm512_mul_ps(scale, x1);
+        if (t->row_scale) {
+            const __m512 own = _mm512_set1_ps(t->row_scale[r]);
+            x0 = _mm512_mul_ps(own, x0), x1 = _mm512_mul_ps(own, x1);
+        }
         if (bias) x0 = _mm512_add_ps(x0, b0), x1 = _mm512_add_ps(x1, b1);
         if (residual) {
             x0 = _mm512_add_ps(x0, load_some(residual + r * t->ldr, m0));

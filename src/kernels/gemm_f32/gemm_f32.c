@@ -174,6 +174,7 @@ static void rows_of_type(const gemm_f32_family *f, const gemm_f32_tile *all, int
             const int64_t height = each + (i < more);
             t.a = all->a + r * t.lda;
             t.c = all->c + r * t.ldc + column;
+            t.row_scale = all->row_scale ? all->row_scale + r : NULL;
             t.residual = all->residual ? all->residual + r * t.ldr + column : NULL;
             (several ? wide_tiles : narrow_tiles)[height](&t);
             t.ahead += (uintptr_t)(t.k * t.ahead_step);

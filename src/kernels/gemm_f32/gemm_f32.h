@@ -31,10 +31,11 @@ typedef struct gemm_f32_tile {
     int64_t b_stride; /* elements from one panel to the next */
     float *c;         /* [rows, n], leading dimension ldc */
     int64_t ldc;
-    int64_t n;             /* columns that exist: at least 1, and nothing beyond them is touched */
-    float scale;           /* 1: none */
-    const float *bias;     /* [n] or NULL */
-    const float *residual; /* [rows, n] or NULL; may be c itself */
+    int64_t n;              /* columns that exist: at least 1, and nothing beyond them is touched */
+    float scale;            /* 1: none */
+    const float *row_scale; /* [rows] or NULL: then multiplied with these */
+    const float *bias;      /* [n] or NULL */
+    const float *residual;  /* [rows, n] or NULL; may be c itself */
     int64_t ldr;
     /* What comes next, fetched into the second level cache meanwhile, `ahead_step` bytes a step of k. Only a hint: the
      * address may lie beyond the operand. Tiles of several panels read straight on instead: their few rows need all of
@@ -63,9 +64,9 @@ typedef struct gemm_f32_family {
 /* The slot holds a function that returns the family. */
 typedef const gemm_f32_family *(*gemm_f32_fn)(void);
 
-/* `rows` rows against all panels of t.n columns: t's pointers are those of the first row and column. t.ahead: what follows
- * the last panel, 0 where that is what lies behind it. Panels in scratch say it: behind them may be pages that no one has
- * touched, and a fetch from there costs a walk through the page tables each time. */
+/* `rows` rows against all panels of t.n columns: t's pointers are those of the first row and column. t.ahead: what
+ * follows the last panel, 0 where that is what lies behind it. Panels in scratch say it: behind them may be pages that
+ * no one has touched, and a fetch from there costs a walk through the page tables each time. */
 void gemm_f32_rows(const gemm_f32_family *f, const gemm_f32_tile *t, int64_t rows);
 
 /* ---- packed weights ---- */

@@ -18,6 +18,7 @@ static inline __attribute__((always_inline)) void finish(const gemm_f32_tile *t,
             float32x4_t x = acc[r][4 * p + j];
             const int64_t left = n - 4 * j;
             if (t->scale != 1) x = vmulq_n_f32(x, t->scale);
+            if (t->row_scale) x = vmulq_n_f32(x, t->row_scale[r]);
             if (left >= 4) {
                 if (bias) x = vaddq_f32(x, vld1q_f32(bias + 4 * j));
                 if (residual) x = vaddq_f32(x, vld1q_f32(residual + r * t->ldr + 4 * j));

@@ -12,6 +12,7 @@ static void tile_rows(const gemm_f32_tile *t, int rows) {
             float acc = 0;
             for (int64_t k = 0; k < t->k; k++) acc = fmaf(t->a[r * t->lda + k], b[k * REF_NR], acc);
             if (t->scale != 1) acc = t->scale * acc;
+            if (t->row_scale) acc = t->row_scale[r] * acc;
             if (t->bias) acc = acc + t->bias[j];
             if (t->residual) acc = acc + t->residual[r * t->ldr + j];
             t->c[r * t->ldc + j] = acc;

@@ -12,6 +12,11 @@
 #define EXP_LN2_LOW  (-0x1.05c610p-29f)
 static const float exp_q[5] = {0.499999933733f, 0.166665195211f, 0.0416684010156f, 0.00836885134333f,
                                0.00138143249986f};
+/* exp of numbers that are not positive, as a softmax needs it: exactly 0 below the bound. Above it 2^n is in range at
+ * once, and n is what stands last in the bits of EXP_SHIFT + x / ln 2: there 127 more, the exponent's bias. */
+#define EXP_NONE  (-86.0f)
+#define EXP_LN2   0x1.62e430p-1f
+#define EXP_SHIFT 0x1.8000fep+23f
 
 /* erf(x) = x · P(x²) / Q(x²), held at the limit, where it is 1. All coefficients are positive: nothing cancels. */
 #define ERF_LIMIT 4.07f

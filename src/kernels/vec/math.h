@@ -40,6 +40,28 @@ VEC_INLINE void vf_exp_many(vf *x, const int n) {
     }
 }
 
+/* For x <= 0, and 0 below EXP_NONE. */
+VEC_INLINE void vf_exp_negative_many(vf *x, const int n) {
+    vf shifted[VEC_MANY], r[VEC_MANY], q[VEC_MANY];
+#pragma GCC unroll 4
+    for (int j = 0; j < n; j++) shifted[j] = vf_fma(x[j], vf_set(EXP_LOG2E), vf_set(EXP_SHIFT));
+#pragma GCC unroll 4
+    for (int j = 0; j < n; j++) r[j] = vf_fma(vf_sub(shifted[j], vf_set(EXP_SHIFT)), vf_set(-EXP_LN2), x[j]);
+#pragma GCC unroll 4
+    for (int j = 0; j < n; j++) q[j] = vf_set(exp_q[4]);
+#pragma GCC unroll 4
+    for (int k = 3; k >= 0; k--)
+#pragma GCC unroll 4
+        for (int j = 0; j < n; j++) q[j] = vf_fma(q[j], r[j], vf_set(exp_q[k]));
+#pragma GCC unroll 4
+    for (int j = 0; j < n; j++) q[j] = vf_fma(vf_fma(q[j], r[j], vf_set(1.0f)), r[j], vf_set(1.0f));
+#pragma GCC unroll 4
+    for (int j = 0; j < n; j++) {
+        const vf power = vi_float(vi_shl(vf_bits(shifted[j]), 23));
+        x[j] = vf_zero_where(vf_lt(x[j], vf_set(EXP_NONE)), vf_mul(q[j], power));
+    }
+}
+
 /* x p(x²) / q(x²), held in [-1, 1]; coefficients from the last to the first. */
 VEC_INLINE void vf_odd_quotient_many(vf *x, const int n, float limit, const float *above, const float *below,
                                      const int last) {
@@ -83,6 +105,10 @@ VEC_INLINE void vf_sigmoid_many(vf *x, const int n) {
 
 VEC_INLINE vf vf_exp(vf x) {
     vf_exp_many(&x, 1);
+    return x;
+}
+VEC_INLINE vf vf_exp_negative(vf x) {
+    vf_exp_negative_many(&x, 1);
     return x;
 }
 VEC_INLINE vf vf_erf(vf x) {

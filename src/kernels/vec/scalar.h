@@ -38,6 +38,20 @@ static inline float f32_exp(float x) {
     return y * f32_power_of_two(half) * f32_power_of_two(i - half);
 }
 
+/* exp(x) for x <= 0, 0 below EXP_NONE. Largest error 1.4 ULP above -20, 4.5 ULP at the bound. NaN remains one; of
+ * x > 0 there is no saying. */
+static inline float f32_exp_negative(float x) {
+    if (x < EXP_NONE) return 0;
+    float shifted = fmaf(x, EXP_LOG2E, EXP_SHIFT), n = shifted - EXP_SHIFT, r = fmaf(n, -EXP_LN2, x);
+    float q = exp_q[4];
+    for (int k = 3; k >= 0; k--) q = fmaf(q, r, exp_q[k]);
+    uint32_t power;
+    memcpy(&power, &shifted, 4);
+    power <<= 23;
+    memcpy(&n, &power, 4);
+    return fmaf(fmaf(q, r, 1.0f), r, 1.0f) * n;
+}
+
 /* Largest error 6 ULP (of a number just below 1). */
 static inline float f32_erf(float x) {
     x = f32_max(-ERF_LIMIT, f32_min(ERF_LIMIT, x));

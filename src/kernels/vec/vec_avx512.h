@@ -89,6 +89,7 @@ static inline vm vf_le(vf a, vf b) { return _mm512_cmp_ps_mask(a, b, _CMP_LE_OQ)
 static inline vm vf_eq(vf a, vf b) { return _mm512_cmp_ps_mask(a, b, _CMP_EQ_OQ); }
 static inline vm vf_nan(vf a) { return _mm512_cmp_ps_mask(a, a, _CMP_UNORD_Q); }
 static inline vf vf_select(vm m, vf a, vf b) { return _mm512_mask_blend_ps(m, b, a); }
+static inline vf vf_zero_where(vm m, vf a) { return _mm512_maskz_mov_ps((vm)~m, a); }
 
 #if defined(HST_VEC_EMULATE)
 static inline vf vf_load_f16(const uint16_t *p) {
