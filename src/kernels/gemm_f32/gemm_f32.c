@@ -18,7 +18,8 @@ enum {
     PARTS_MOST = 32,          /* a worker */
     ROWS_OF_READING = 8,      /* so many rows take as long as reading the weights */
     ROWS_MIN = 24,
-    ROWS_MAX = 192
+    ROWS_MAX = 192,
+    ROWS_OWN = 48 /* a worker, at least: then each has rows of its own */
 };
 
 /* ---- packing ---- */
@@ -288,6 +289,8 @@ int64_t gemm_f32_parts(gemm_f32 *g, int workers) {
         const int64_t most = worth < workers ? workers : worth < bound ? (int64_t)worth : (int64_t)bound;
         /* Cutting rows means reading panels again: only where there are too few of them. */
         const int64_t few = most < 2 * workers ? most : 2 * workers;
+        /* Or where each worker finds its rows in its own cache, from this product to the next and the norms between. */
+        if (g->batch == 1 && panels_in_place(g) && g->m >= ROWS_OWN * workers) rows = ceil_div(rows, workers) * workers;
         if (rows * panels < few) rows = ceil_div(few, panels) < tiles ? ceil_div(few, panels) : tiles;
         columns = ceil_div(most, rows) < panels ? ceil_div(most, rows) : panels;
     }
