@@ -221,8 +221,9 @@ static hst_status run_step(session *s, const step *st, hst_error *err) {
     }
     HST_TRY(eval_check_lists(st->node, s->in, err));
     memset(s->out, 0, (size_t)st->n_out * sizeof *s->out);
-    eval_context c = {st->node, s->in, st->n_in, s->out, st->n_out, s->team, &session_runtime,
-                      s,        s->padding, .macs = 0};
+    eval_context c = {
+        st->node,   s->in,    st->n_in, s->out, st->n_out, s->team, &session_runtime, s, meter_allocator(s->meter),
+        s->padding, .macs = 0};
     uint64_t begin = s->options->profile ? clock_ns() : 0;
     hst_status status = st->run ? st->run(st->state, &c, err) : st->node->op->eval(&c, err);
     if (status == HST_STATUS_NO_MEMORY) status = because_of_budget(s, st, err);

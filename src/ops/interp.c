@@ -142,8 +142,9 @@ static hst_status evaluate_plain(interp *in, const node *n, const hst_tensor *co
         return node_error(n, err, HST_STATUS_UNSUPPORTED, "cannot be evaluated");
     }
     evaluation e = {.in = in};
-    eval_context c = {n,   inputs, n->n_in, out, n->n_out, in->options->team ? in->options->team : team_default(),
-                      &runtime, &e, in->padding, .macs = 0};
+    eval_context c = {
+        n,        inputs, n->n_in,       out,         n->n_out, in->options->team ? in->options->team : team_default(),
+        &runtime, &e,     in->allocator, in->padding, .macs = 0};
     hst_status status = n->op->eval(&c, err);
     for (scratch *p = e.scratch, *next; p; p = next) {
         next = p->next;

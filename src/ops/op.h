@@ -98,6 +98,7 @@ struct eval_context {
     team *team; /* for team_run */
     const eval_runtime *runtime;
     void *owner; /* the runtime's own */
+    const hst_allocator *allocator; /* the run's, within its budget: for what must be given back piece by piece */
     bool padding; /* an output shows padding rows, and the session computes them: PackPlan keeps every row */
     uint64_t macs; /* multiply-adds of this evaluation, added up by what multiplies matrices: for profiles */
 };

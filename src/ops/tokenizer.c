@@ -1,20 +1,12 @@
-/* com.microsoft Tokenizer: strings [C] or [N, C] -> their tokens [C, D] or [N, C, D], D being the most that one has, the
- * others filled with pad_value. Tokens are what `tokenexp` matches, or what stands between matches of the `separators`,
- * one separator after the other, or, where the one separator is empty, the code points. Shorter ones than mincharnum code
- * points are left out; `mark` sets U+0002 before and U+0003 behind the tokens of a string,
- * unless none of them has any.
- * Expressions mean their longest match, as ONNX Runtime has RE2 do it; PCRE2's DFA matcher finds it. */
-#include <string.h>
-
-#define PCRE2_CODE_UNIT_WIDTH 8
-#include <pcre2.h>
-
+/* com.microsoft Tokenizer: strings [C] or [N, C] -> their tokens [C, D] or [N, C, D], D being the most that one has,
+ * the others filled with pad_value. Tokens are what `tokenexp` matches, or what stands between matches of the
+ * `separators`, one separator after the other, or, where the one separator is empty, the code points. Shorter ones than
+ * mincharnum code points are left out; `mark` sets U+0002 before and U+0003 behind the tokens of a string, unless none
+ * of them has any. Expressions mean their longest match, as ONNX Runtime has RE2 do it. */
 #include "base/utf8.h"
-#include "ops/op.h"
+#include "ops/regex.h"
 
 #define EXPRESSIONS_MOST 64
-#define STEPS_MOST       10000000
-#define WORKSPACE        8192
 
 static hst_status infer(infer_context *c, hst_error *err) {
     const type *x = infer_in(c, 0);
@@ -28,36 +20,17 @@ static hst_status infer(infer_context *c, hst_error *err) {
 }
 
 typedef struct tokenizer {
-    eval_context *c;
-    pcre2_code *code[EXPRESSIONS_MOST];
+    regex_set *expressions;
     int n; /* 0: code points */
     bool separators;
     int64_t least; /* code points of a token */
-    pcre2_match_data *data;
-    pcre2_match_context *context;
-    int *workspace;
     /* the string under way */
     hst_string *to; /* NULL: they are counted only */
     int64_t count;
 } tokenizer;
 
-static hst_status add_expression(tokenizer *t, const hst_string *s, hst_error *err) {
-    const uint32_t flags = PCRE2_UTF | PCRE2_DOTALL | PCRE2_DOLLAR_ENDONLY | PCRE2_NEVER_BACKSLASH_C |
-                           PCRE2_NO_AUTO_CAPTURE;
-    int code;
-    PCRE2_SIZE at;
-    if (t->n == EXPRESSIONS_MOST)
-        return node_error(t->c->node, err, HST_STATUS_UNSUPPORTED, "more than %d separators", EXPRESSIONS_MOST);
-    t->code[t->n] = pcre2_compile((PCRE2_SPTR)s->data, s->size, flags, &code, &at, NULL);
-    if (t->code[t->n]) return t->n++, HST_STATUS_OK;
-    unsigned char text[128];
-    pcre2_get_error_message(code, text, sizeof text);
-    return node_error(t->c->node, err, HST_STATUS_BAD_FORMAT, "expression '%.200s': %s, at byte %zu", s->data,
-                      (char *)text, (size_t)at);
-}
-
-static hst_status tokenizer_make(tokenizer *t, hst_error *err) {
-    const node *n = t->c->node;
+static hst_status tokenizer_make(tokenizer *t, eval_context *c, hst_error *err) {
+    const node *n = c->node;
     const attribute *expression = node_attribute(n, "tokenexp"), *separators = node_attribute(n, "separators");
     t->least = node_int(n, "mincharnum", 1);
     t->separators = separators != NULL;
@@ -65,44 +38,13 @@ static hst_status tokenizer_make(tokenizer *t, hst_error *err) {
         (separators && (separators->type != ATTRIBUTE_STRINGS || separators->n < 1)) || !(expression || separators))
         return node_error(n, err, HST_STATUS_BAD_FORMAT, "wants one of tokenexp and separators");
     if (t->least < 1) return node_error(n, err, HST_STATUS_BAD_FORMAT, "mincharnum is %lld", (long long)t->least);
-    if (expression) HST_TRY(add_expression(t, &expression->as.s, err));
-    for (int64_t k = 0; separators && k < separators->n; k++) {
-        if (separators->as.strings[k].size == 0 && separators->n == 1) return HST_STATUS_OK;
-        HST_TRY(add_expression(t, &separators->as.strings[k], err));
-    }
-    t->data = pcre2_match_data_create(1, NULL);
-    t->context = pcre2_match_context_create(NULL);
-    if (!t->data || !t->context) return error_no_memory(err, 0, "a regular expression");
-    pcre2_set_match_limit(t->context, STEPS_MOST);
-    pcre2_set_heap_limit(t->context, 65536);
-    void *memory;
-    HST_TRY(eval_scratch(t->c, WORKSPACE * sizeof(int), &memory, err));
-    t->workspace = memory;
-    return HST_STATUS_OK;
-}
-
-static void tokenizer_free(tokenizer *t) {
-    for (int k = 0; k < t->n; k++) pcre2_code_free(t->code[k]);
-    pcre2_match_context_free(t->context);
-    pcre2_match_data_free(t->data);
-}
-
-/* The longest of the first matches from `at` on: [*begin, *end); *begin SIZE_MAX where there is none. */
-static hst_status find(const tokenizer *t, int which, const hst_string *s, size_t at, size_t *begin, size_t *end,
-                       hst_error *err) {
-    HST_TRY(t->c->runtime->check(t->c, err));
-    int code = pcre2_dfa_match(t->code[which], (PCRE2_SPTR)(s->size ? s->data : ""), s->size, at, PCRE2_NO_UTF_CHECK,
-                               t->data, t->context, t->workspace, WORKSPACE);
-    *begin = SIZE_MAX;
-    if (code == PCRE2_ERROR_NOMATCH) return HST_STATUS_OK;
-    if (code == PCRE2_ERROR_MATCHLIMIT || code == PCRE2_ERROR_DFA_WSSIZE || code == PCRE2_ERROR_HEAPLIMIT)
-        return node_error(t->c->node, err, HST_STATUS_BUDGET, "expression %d takes too much to match", which);
-    if (code < 0)
-        return node_error(t->c->node, err, HST_STATUS_UNSUPPORTED, "expression %d: PCRE2 fails with %d", which, code);
-    const PCRE2_SIZE *found = pcre2_get_ovector_pointer(t->data);
-    *begin = found[0];
-    *end = found[1];
-    return HST_STATUS_OK;
+    if (separators && separators->n > EXPRESSIONS_MOST)
+        return node_error(n, err, HST_STATUS_UNSUPPORTED, "%lld separators, more than %d", (long long)separators->n,
+                          EXPRESSIONS_MOST);
+    if (separators && separators->n == 1 && separators->as.strings[0].size == 0) return HST_STATUS_OK;
+    t->n = separators ? (int)separators->n : 1;
+    return regex_set_new(c, separators ? separators->as.strings : &expression->as.s, t->n, REGEX_LONGEST,
+                         &t->expressions, err);
 }
 
 static size_t code_point(const hst_string *s, size_t at) {
@@ -124,7 +66,7 @@ static bool add(tokenizer *t, const hst_string *s, size_t begin, size_t end) {
 static hst_status match_tokens(tokenizer *t, const hst_string *s, hst_error *err) {
     size_t at = 0, begin, end;
     while (at <= s->size) {
-        HST_TRY(find(t, 0, s, at, &begin, &end, err));
+        HST_TRY(regex_longest(t->expressions, 0, s, at, &begin, &end, err));
         if (begin == SIZE_MAX) break;
         at = add(t, s, begin, end) ? end : begin + code_point(s, begin);
     }
@@ -137,7 +79,7 @@ static hst_status split(tokenizer *t, int which, const hst_string *s, hst_error 
     if (which == t->n) return add(t, s, 0, s->size), HST_STATUS_OK;
     for (;;) {
         begin = SIZE_MAX;
-        if (at <= s->size) HST_TRY(find(t, which, s, at, &begin, &end, err));
+        if (at <= s->size) HST_TRY(regex_longest(t->expressions, which, s, at, &begin, &end, err));
         const size_t stop = begin == SIZE_MAX ? s->size : begin;
         if (stop > from) {
             const hst_string piece = {s->data + from, stop - from};
@@ -151,6 +93,7 @@ static hst_status split(tokenizer *t, int which, const hst_string *s, hst_error 
 static hst_status tokens_of(tokenizer *t, const hst_string *s, hst_string *to, hst_error *err) {
     t->to = to;
     t->count = 0;
+    if (t->n) regex_begin(t->expressions, s->size);
     if (!t->separators) return match_tokens(t, s, err);
     if (t->n) return split(t, 0, s, err);
     for (size_t at = 0; at < s->size;) {
@@ -174,15 +117,15 @@ static hst_status check_texts(const node *n, const hst_tensor *x, hst_error *err
     return HST_STATUS_OK;
 }
 
-static hst_status run(tokenizer *t, const hst_tensor *x, hst_error *err) {
-    const node *n = t->c->node;
+static hst_status run(tokenizer *t, eval_context *c, const hst_tensor *x, hst_error *err) {
+    const node *n = c->node;
     const attribute *a = node_attribute(n, "pad_value");
     const hst_string pad = a && a->type == ATTRIBUTE_STRING ? a->as.s : (hst_string){"", 0}, *from = x->data;
     const int64_t count = tensor_count(x);
     int64_t mark = node_int(n, "mark", 0) != 0;
     int64_t dims[3] = {0}, most = 0;
     hst_tensor *y;
-    HST_TRY(tokenizer_make(t, err));
+    HST_TRY(tokenizer_make(t, c, err));
     for (int64_t i = 0; i < count; i++) {
         HST_TRY(tokens_of(t, &from[i], NULL, err));
         if (t->count > most) most = t->count;
@@ -191,7 +134,7 @@ static hst_status run(tokenizer *t, const hst_tensor *x, hst_error *err) {
     most += 2 * mark;
     for (int k = 0; k < x->rank; k++) dims[k] = x->dim[k];
     dims[x->rank] = most;
-    HST_TRY(eval_output(t->c, 0, HST_DTYPE_STRING, x->rank + 1, dims, &y, err));
+    HST_TRY(eval_output(c, 0, HST_DTYPE_STRING, x->rank + 1, dims, &y, err));
     hst_string *to = y->data;
     for (int64_t i = 0; i < count; i++, to += most) {
         HST_TRY(tokens_of(t, &from[i], to + mark, err));
@@ -207,14 +150,14 @@ static hst_status run(tokenizer *t, const hst_tensor *x, hst_error *err) {
 
 static hst_status eval(eval_context *c, hst_error *err) {
     const hst_tensor *x;
-    tokenizer t = {.c = c};
+    tokenizer t = {0};
     HST_TRY(eval_need(c, 0, "X", &x, err));
     if (x->dtype != HST_DTYPE_STRING || x->rank < 1 || x->rank > 2)
         return node_error(c->node, err, HST_STATUS_BAD_SHAPE, "the input is %s of rank %d, not string of 1 or 2",
                           dtype_name(x->dtype), x->rank);
     HST_TRY(check_texts(c->node, x, err));
-    hst_status status = run(&t, x, err);
-    tokenizer_free(&t);
+    hst_status status = run(&t, c, x, err);
+    regex_set_free(t.expressions);
     return status;
 }
 

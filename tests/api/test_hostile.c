@@ -105,6 +105,7 @@ static const hostile endless[] = {
     {"", "Unique", "(f32[1000,1000]{1 5 3 2 8 1 9}; axis=0) -> (f32[1]{0})"},
     {"", "CumSum", "(f32[1000,1000]{1}, s64[]{0}) -> (f32[1]{0})"},
     {"", "RegexFullMatch", "(string[2000]{\"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\"}; pattern=\"(a|a|aa)+(a|aa)+b\") -> (b8[1]{0})"},
+    {"com.microsoft", "Tokenizer", "(string[200000]{\"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\"}; tokenexp=\"(a|aa|b)*a*[cd]\", mincharnum=1, pad_value=\"\", mark=0) -> (string[1,1]{\"\"})"},
     {"", "TfIdfVectorizer", "(s64[1000000]{1}; mode=\"TF\", min_gram_length=1, max_gram_length=3, max_skip_count=1000, pool_int64s=[1,2,1,1], ngram_counts=[0,2], ngram_indexes=[0,1,2]) -> (f32[1]{0})"},
     {"", "DeformConv", "(f32[1,64,100,100]{1}, f32[64,64,7,7]{1}, f32[1,98,94,94]{0}) -> (f32[1]{0})"},
     {"", "ScatterND", "(f32[1]{0}, s64[1000000,1]{0}, f32[1000000]{1}) -> (f32[1]{0})"},
@@ -252,7 +253,59 @@ static void test_endless(void **state) {
     assert_int_equal(wrong, 0);
 }
 
+/* Expressions on one text of 200,000 times 'a': what a matcher takes counts as the run's memory, and steps are counted.
+ */
+static void test_expressions(void **state) {
+    (void)state;
+    static const struct {
+        const char *domain, *op, *before, *after;
+        uint64_t budget;
+        hst_status status;
+        const char *message; /* a part of it */
+    } texts[] = {
+        {"", "RegexFullMatch", "(string[1]{\"", "\"}; pattern=\"(?:a|b)*\") -> (b8[1]{1})", 1 << 30, HST_STATUS_OK, ""},
+        {"", "RegexFullMatch", "(string[1]{\"", "\"}; pattern=\"(?:a|aa)*[bc]\") -> (b8[1]{0})", 4 << 20, HST_STATUS_BUDGET,
+         "the memory budget is 4194304"},
+        {"", "RegexFullMatch", "(string[1]{\"", "\"}; pattern=\"(?:a*)*a*a*[bc]\") -> (b8[1]{0})", 1 << 30,
+         HST_STATUS_BUDGET, "on a text of 200000 bytes"},
+        {"com.microsoft", "Tokenizer", "(string[1]{\"",
+         "\"}; tokenexp=\"a*[bc]\", mincharnum=1, pad_value=\"\", mark=0) -> (string[1,1]{\"\"})", 1 << 30,
+         HST_STATUS_BUDGET, "pattern 0 on a text of 200000 bytes takes too many steps (10000000 and more)"},
+        {"com.microsoft", "Tokenizer", "(string[1]{\"",
+         "\"}; separators=[\"a*[bc]\"], mincharnum=1, pad_value=\"\", mark=0) -> (string[1,1]{\"\"})", 1 << 30,
+         HST_STATUS_BUDGET, "too many steps"},
+        {"com.microsoft", "Tokenizer", "(string[1]{\"",
+         "\"}; tokenexp=\"(?:a|b)+\", mincharnum=1, pad_value=\"\", mark=0) -> (string[1,1]{\"\"})", 1 << 30,
+         HST_STATUS_OK, ""},
+    };
+    static char text[200000 + 400];
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        const size_t before = strlen(texts[i].before);
+        memcpy(text, texts[i].before, before);
+        memset(text + before, 'a', 200000);
+        strcpy(text + before + 200000, texts[i].after);
+        fixture f = open_case(&(hostile){texts[i].domain, texts[i].op, text});
+        watched w = {0};
+        const hst_allocator a = {&w, watched_alloc, watched_free};
+        hst_session_options o = HST_INIT(hst_session_options);
+        hst_session *s = NULL;
+        hst_error err = {0};
+        o.allocator = &a;
+        o.memory_budget = texts[i].budget;
+        assert_int_equal(hst_session_new(f.model, &o, &s, &err), HST_STATUS_OK);
+        hst_status status = run_case(&f, s, NULL, &err);
+        if (status != texts[i].status || (status != HST_STATUS_OK && !strstr(err.message, texts[i].message)) ||
+            w.most > texts[i].budget + SLACK)
+            fail_msg("%s%s: %s '%s', %zu bytes at most", texts[i].op, texts[i].after, hst_status_name(status),
+                     err.message, w.most);
+        hst_session_free(s);
+        assert_int_equal(w.live, 0);
+        close_case(&f);
+    }
+}
+
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_greedy), cmocka_unit_test(test_endless)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_greedy), cmocka_unit_test(test_endless),
+                                       cmocka_unit_test(test_expressions)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

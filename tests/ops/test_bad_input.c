@@ -133,6 +133,10 @@ static const bad bads[] = {
     {"STFT", 0, "(f32[1,2,1]{0}, s64[]{0}) -> (f32[1,1,2,2]{0})", SHAPE, "every 0"},
     {"Bernoulli", 0, "(f32[1]{2}) -> (f32[1]{0})", HST_STATUS_INVALID_ARGUMENT, "no probability"},
     {"RegexFullMatch", 0, "(string[1]{\"a\"}; pattern=\"(\") -> (b8[1]{0})", FORMAT, "at byte 1"},
+    {"RegexFullMatch", 0, "(string[1]{\"a\"}; pattern=\"a[b\") -> (b8[1]{0})", FORMAT, "pattern 'a[b': missing terminating ] for character class, at byte 3"},
+    {"Tokenizer", 0, "(string[1]{\"a\"}; tokenexp=\"a(b\", mincharnum=1, pad_value=\"\", mark=0) -> (string[1,1]{\"\"})", FORMAT, "pattern 'a(b': missing closing parenthesis, at byte 3"},
+    {"Tokenizer", 0, "(string[1]{\"a\"}; separators=[\",\", \"*\"], mincharnum=1, pad_value=\"\", mark=0) -> (string[1,1]{\"\"})", FORMAT, "pattern '*': quantifier does not follow a repeatable item, at byte"},
+    {"Tokenizer", 0, "(string[1]{\"a\"}; tokenexp=\"(?(R)a|b)(?1)\", mincharnum=1, pad_value=\"\", mark=0) -> (string[1,1]{\"\"})", FORMAT, "at byte"},
     {"RegexFullMatch", 0, "(string[1]{\"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaab\"}; pattern=\"(a|a|aa)+(a|aa)+(a|aa)+\") -> (b8[1]{0})", HST_STATUS_BUDGET, "steps"},
     {"TfIdfVectorizer", 0, "(s64[1]{1}; mode=\"TF\", min_gram_length=1, max_gram_length=1, max_skip_count=0, pool_int64s=[1,2], ngram_counts=[0], ngram_indexes=[0]) -> (f32[1]{0})", FORMAT, "fewer ngram_indexes"},
     {"Attention", 0, "(f32[1,2,4]{0}, f32[1,2,4]{0}, f32[1,2,4]{0}; q_num_heads=3, kv_num_heads=2) -> (f32[1]{0})", SHAPE, "q_num_heads is 3"},
@@ -156,6 +160,7 @@ static const bad bads[] = {
 
 static void check(const bad *b) {
     const op *o = op_find("", b->op, b->opset ? b->opset : CASE_OPSET);
+    if (!o) o = op_find("com.microsoft", b->op, 1);
     op_case c = {.name = b->op, .opset = b->opset, .text = b->text};
     interp_options options = {.budget = 1 << 20};
     case_model m;

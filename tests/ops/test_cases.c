@@ -285,9 +285,12 @@ static void run_bound(const where *w, const case_model *m, const bind_context *b
     const node *n = m->model->main->first;
     hst_tensor *out[64] = {0};
     bench_owner owner = {.n = 0};
-    eval_context c = {
-        n,        (const hst_tensor *const *)m->in, n->n_in, out, n->n_out, team_default(), &runtime, &owner, false,
-        .macs = 0};
+    eval_context c = {n,        (const hst_tensor *const *)m->in,
+                      n->n_in,  out,
+                      n->n_out, team_default(),
+                      &runtime, &owner,
+                      NULL,     false,
+                      .macs = 0};
     if (b->run(b->state, &c, err) != HST_STATUS_OK)
         complain(w, "%s: %s", b->kernel ? b->kernel : "?", err->message);
     else
