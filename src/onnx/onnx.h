@@ -9,9 +9,10 @@
 
 #include "graph/graph.h"
 
-#define ONNX_IR_NEWEST   14 /* a newer file is read with a warning */
-#define ONNX_GRAPH_DEPTH 64 /* graphs within graphs */
-#define ONNX_CALL_DEPTH  64 /* functions within functions */
+#define ONNX_IR_NEWEST    14 /* a newer file is read with a warning */
+#define ONNX_OPSET_NEWEST 28 /* of the standard's own domain: the same */
+#define ONNX_GRAPH_DEPTH  64 /* graphs within graphs */
+#define ONNX_CALL_DEPTH   64 /* functions within functions */
 
 /* Where external data of a model that was not read from a path comes from: all bytes of the file that `location` (of
  * `size` bytes, as written in the model) names. The memory must stay until the model is freed. */

@@ -167,6 +167,11 @@ static hst_status check_version(reader *r) {
     void **version = ir < 3 ? names_add(&r->imports, standard) : NULL;
     if (version && !*version) *version = (void *)(intptr_t)1;
     if (r->imports.count == 0) return read_bad(r, NULL, "the model imports no opset");
+    version = names_find(&r->imports, standard);
+    if (version && (intptr_t)*version > ONNX_OPSET_NEWEST)
+        log_write(HST_LOG_WARNING,
+                  "opset %d is newer than %d, the newest that hasten knows: operators mean what they mean there",
+                  (int)(intptr_t)*version, ONNX_OPSET_NEWEST);
     return HST_STATUS_OK;
 }
 

@@ -230,6 +230,15 @@ static void bad_index(void **state) {
     refused(index, HST_STATUS_BAD_FORMAT, "itself");
     PUT("model.safetensors.index.json", "{\"weight_map\": {\"a\": \"three.safetensors\"}}");
     refused(index, HST_STATUS_NOT_FOUND, "three.safetensors");
+    char shard[128];
+    snprintf(shard, sizeof shard, "%s/fifo", folder);
+    assert_int_equal(mkfifo(shard, 0600), 0);
+    PUT("model.safetensors.index.json", "{\"weight_map\": {\"a\": \"fifo\"}}");
+    refused(index, HST_STATUS_BAD_FORMAT, "names the file 'fifo': it is not a regular file");
+    snprintf(shard, sizeof shard, "%s/out", folder);
+    assert_int_equal(symlink("/dev/zero", shard), 0);
+    PUT("model.safetensors.index.json", "{\"weight_map\": {\"a\": \"out\"}}");
+    refused(index, HST_STATUS_BAD_FORMAT, "names the file 'out': it leads out of the model's folder");
     PUT("model.safetensors.index.json", "{\"weight_map\": {\"a\": \"one.safetensors\", \"z\": \"one.safetensors\"}}");
     refused(index, HST_STATUS_BAD_FORMAT, "'z' is in 'one.safetensors'; it is not");
     /* "b" is in both files and the index names neither for it. */
