@@ -64,15 +64,12 @@ static hst_status eval_mvn(eval_context *c, hst_error *err) {
     static const int64_t usual[] = {0, 2, 3};
     const hst_tensor *x = eval_in(c, 0);
     const int64_t *axes = NULL;
-    int n_axes = node_ints(c->node, "axes", &axes), axis;
-    bool reduced[HST_RANK_MAX] = {false};
+    int n_axes = node_ints(c->node, "axes", &axes);
+    bool reduced[HST_RANK_MAX];
     hst_tensor *y;
     void *memory;
     if (n_axes < 0) axes = usual, n_axes = 3;
-    for (int i = 0; i < n_axes; i++) {
-        HST_TRY(axis_normalize(c->node, axes[i], x->rank, &axis, err));
-        reduced[axis] = true;
-    }
+    HST_TRY(axes_read(c->node, axes, n_axes, x->rank, NULL, reduced, err));
     HST_TRY(begin(c, &y, err));
     int64_t count = tensor_count(x), groups = 1;
     if (count == 0) return HST_STATUS_OK;

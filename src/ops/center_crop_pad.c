@@ -9,15 +9,7 @@ static hst_status read_axes(const node *n, int rank, int *axis, int *count, hst_
     const int64_t *axes;
     const int given = node_ints(n, "axes", &axes);
     *count = given < 0 ? rank : given;
-    if (given > rank) return node_error(n, err, HST_STATUS_BAD_SHAPE, "%d axes for rank %d", given, rank);
-    for (int k = 0; k < *count; k++) {
-        axis[k] = k;
-        if (given >= 0) HST_TRY(axis_normalize(n, axes[k], rank, &axis[k], err));
-        for (int i = 0; i < k; i++)
-            if (axis[i] == axis[k])
-                return node_error(n, err, HST_STATUS_BAD_FORMAT, "axes name axis %d twice", axis[k]);
-    }
-    return HST_STATUS_OK;
+    return axes_read(n, given < 0 ? NULL : axes, *count, rank, axis, NULL, err);
 }
 
 static hst_status infer(infer_context *c, hst_error *err) {

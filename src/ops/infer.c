@@ -71,6 +71,19 @@ hst_status axis_normalize(const node *n, int64_t axis, int rank, int *out, hst_e
     return HST_STATUS_OK;
 }
 
+hst_status axes_read(const node *n, const int64_t *axes, int count, int rank, int *out, bool *named, hst_error *err) {
+    bool seen[HST_RANK_MAX] = {false};
+    for (int k = 0; k < count; k++) {
+        int axis = k;
+        HST_TRY(axis_normalize(n, axes ? axes[k] : k, rank, &axis, err));
+        if (seen[axis]) return node_error(n, err, HST_STATUS_BAD_SHAPE, "axes name axis %d twice", axis);
+        seen[axis] = true;
+        if (out) out[k] = axis; /* k < rank: none was named twice */
+    }
+    for (int k = 0; k < rank && named; k++) named[k] = seen[k];
+    return HST_STATUS_OK;
+}
+
 static bool op_is(const op *o, const char *domain, const char *op_type, int opset) {
     return strcmp(o->name, op_type) == 0 && strcmp(o->domain, domain) == 0 && opset >= o->since &&
            (!o->until || opset <= o->until);

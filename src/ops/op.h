@@ -40,6 +40,9 @@ hst_status infer_broadcast(infer_context *c, const type *a, const type *b, type 
 void infer_subgraph_input(graph *g, int i, const type *t);
 /* Turns a negative axis; BAD_SHAPE "axis -3 out of range for rank 2". */
 hst_status axis_normalize(const node *n, int64_t axis, int rank, int *out, hst_error *err);
+/* The axes of a list (NULL: the first `count`), each normalized, none named twice: BAD_SHAPE. `out` (may be NULL,
+ * `count` of at most rank) has them in the order of the list, `named` (may be NULL, `rank`) says which they are. */
+hst_status axes_read(const node *n, const int64_t *axes, int count, int rank, int *out, bool *named, hst_error *err);
 
 #define MASK_HIDES (-10000.0f) /* a mask value at or below it hides a key for good */
 #define CONTENT_MOST 64 /* elements of a content that infer functions look at */

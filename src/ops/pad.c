@@ -28,17 +28,14 @@ static hst_status read_mode(const node *n, pad_mode *mode, hst_error *err) {
 static hst_status place(const node *n, const int64_t *pads, int n_pads, const int64_t *axes, int n_axes, int rank,
                         args *a, hst_error *err) {
     int count = n_axes >= 0 ? n_axes : rank;
-    bool seen[HST_RANK_MAX] = {false};
+    int axis[HST_RANK_MAX];
     if (n_pads != 2 * count)
         return node_error(n, err, HST_STATUS_BAD_SHAPE, "%d pads for %d axes, should be twice as many", n_pads, count);
+    HST_TRY(axes_read(n, n_axes >= 0 ? axes : NULL, count, rank, axis, NULL, err));
     for (int k = 0; k < rank; k++) a->begin[k] = a->end[k] = 0;
     for (int k = 0; k < count; k++) {
-        int axis = k;
-        if (n_axes >= 0) HST_TRY(axis_normalize(n, axes[k], rank, &axis, err));
-        if (seen[axis]) return node_error(n, err, HST_STATUS_BAD_SHAPE, "axes name axis %d twice", axis);
-        seen[axis] = true;
-        a->begin[axis] = pads[k];
-        a->end[axis] = pads[count + k];
+        a->begin[axis[k]] = pads[k];
+        a->end[axis[k]] = pads[count + k];
     }
     return HST_STATUS_OK;
 }

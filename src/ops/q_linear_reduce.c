@@ -52,13 +52,8 @@ static hst_status eval_softmax(eval_context *c, hst_error *err) {
 
 static hst_status reduced_axes(const node *n, int rank, bool *reduced, hst_error *err) {
     const int64_t *axes = NULL;
-    int count = node_ints(n, "axes", &axes), at;
-    memset(reduced, count > 0 ? 0 : 1, HST_RANK_MAX * sizeof *reduced);
-    for (int i = 0; i < count; i++) {
-        HST_TRY(axis_normalize(n, axes[i], rank, &at, err));
-        reduced[at] = true;
-    }
-    return HST_STATUS_OK;
+    const int count = node_ints(n, "axes", &axes);
+    return axes_read(n, count > 0 ? axes : NULL, count > 0 ? count : rank, rank, NULL, reduced, err);
 }
 
 static void pooled_axes(const node *n, int rank, bool *reduced) {

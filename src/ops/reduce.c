@@ -25,13 +25,7 @@ static hst_status args_read(const node *n, int rank, const int64_t *axes, int co
         bool all = !node_int(n, "noop_with_empty_axes", 0);
         for (int i = 0; i < rank; i++) a->axis[i] = all;
     }
-    for (int i = 0; i < count; i++) {
-        int at;
-        HST_TRY(axis_normalize(n, axes[i], rank, &at, err));
-        if (a->axis[at]) return node_error(n, err, HST_STATUS_BAD_FORMAT, "axes name axis %d twice", at);
-        a->axis[at] = true;
-    }
-    return HST_STATUS_OK;
+    return count > 0 ? axes_read(n, axes, count, rank, NULL, a->axis, err) : HST_STATUS_OK;
 }
 
 static int shape_of(const args *a, int rank, const int64_t *dims, int64_t *out) {

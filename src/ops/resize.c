@@ -69,15 +69,8 @@ static hst_status read_args(const node *n, int rank, args *a, hst_error *err) {
     a->sizes = 3;
     const int given = node_ints(n, "axes", &axes);
     if (given < 0) return HST_STATUS_OK;
-    bool seen[HST_RANK_MAX] = {false};
-    if (given > rank) return node_error(n, err, HST_STATUS_BAD_SHAPE, "%d axes for rank %d", given, rank);
     a->count = given;
-    for (int k = 0; k < given; k++) {
-        HST_TRY(axis_normalize(n, axes[k], rank, &a->axis[k], err));
-        if (seen[a->axis[k]]) return node_error(n, err, HST_STATUS_BAD_FORMAT, "axes name axis %d twice", a->axis[k]);
-        seen[a->axis[k]] = true;
-    }
-    return HST_STATUS_OK;
+    return axes_read(n, axes, given, rank, a->axis, NULL, err);
 }
 
 /* ---- lengths ---- */

@@ -20,11 +20,10 @@ static hst_status place(const node *n, const lists *l, int rank, args *a, hst_er
     if (l->n != l->n_ends || (l->n_axes >= 0 && l->n_axes != l->n) || (l->n_steps >= 0 && l->n_steps != l->n))
         return node_error(n, err, HST_STATUS_BAD_SHAPE, "%d starts, %d ends, %d axes, %d steps (-1: none)", l->n,
                           l->n_ends, l->n_axes, l->n_steps);
+    int order[HST_RANK_MAX];
+    HST_TRY(axes_read(n, l->n_axes >= 0 ? l->axes : NULL, l->n, rank, order, a->named, err));
     for (int k = 0; k < l->n; k++) {
-        int axis;
-        HST_TRY(axis_normalize(n, l->n_axes >= 0 ? l->axes[k] : k, rank, &axis, err));
-        if (a->named[axis]) return node_error(n, err, HST_STATUS_BAD_SHAPE, "axes name axis %d twice", axis);
-        a->named[axis] = true;
+        const int axis = order[k];
         a->start[axis] = l->starts[k];
         a->end[axis] = l->ends[k];
         a->step[axis] = l->n_steps >= 0 ? l->steps[k] : 1;

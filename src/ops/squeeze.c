@@ -27,24 +27,12 @@ static hst_status read_axes(const eval_context *c, int64_t *axes, int *count, hs
     return HST_STATUS_OK;
 }
 
-/* Which axes of `rank` are named. */
-static hst_status mark(const node *n, const int64_t *axes, int count, int rank, bool *marked, hst_error *err) {
-    for (int k = 0; k < rank; k++) marked[k] = false;
-    for (int k = 0; k < count; k++) {
-        int axis;
-        HST_TRY(axis_normalize(n, axes[k], rank, &axis, err));
-        if (marked[axis]) return node_error(n, err, HST_STATUS_BAD_SHAPE, "axes name axis %d twice", axis);
-        marked[axis] = true;
-    }
-    return HST_STATUS_OK;
-}
-
 /* ---- Squeeze ---- */
 
 static hst_status squeeze_dims(const node *n, const int64_t *axes, int count, int rank, const dim *in, int *out_rank,
                                dim *out, hst_error *err) {
     bool marked[HST_RANK_MAX];
-    HST_TRY(mark(n, axes, count < 0 ? 0 : count, rank, marked, err));
+    HST_TRY(axes_read(n, axes, count < 0 ? 0 : count, rank, NULL, marked, err));
     *out_rank = 0;
     for (int k = 0; k < rank; k++) {
         if (count < 0 ? in[k] == 1 : marked[k]) {
@@ -96,7 +84,7 @@ static hst_status unsqueeze_dims(const node *n, const int64_t *axes, int count, 
         return node_error(n, err, HST_STATUS_UNSUPPORTED, "%d axes more than rank %d: at most %d dimensions", count,
                           rank, HST_RANK_MAX);
     *out_rank = rank + count;
-    HST_TRY(mark(n, axes, count, *out_rank, marked, err));
+    HST_TRY(axes_read(n, axes, count, *out_rank, NULL, marked, err));
     for (int k = 0, from = 0; k < *out_rank; k++) out[k] = marked[k] ? 1 : in[from++];
     return HST_STATUS_OK;
 }
