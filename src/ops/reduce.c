@@ -4,13 +4,9 @@
  * Order of f32 sums (f16 and bf16 too, which accumulate in f32): where only trailing axes are reduced, sixteen virtual
  * lanes, element i in lane i mod 16, then the tree lane[k] += lane[k + 8], + 4, + 2, + 1; otherwise plain row-major
  * order of the reduced elements, one chain an output element. f64 sums in plain order, integers in s64 that wraps. */
-#include <math.h>
 #include <string.h>
 
-#include "ops/op.h"
-#include "tensor/convert.h"
-
-typedef enum kind { SUM, MEAN, MAX, MIN, PROD, L1, L2, LOG_SUM, LOG_SUM_EXP, SUM_SQUARE, EXP_PASS } kind;
+#include "ops/reduce.h"
 
 /* Which of the axes of a tensor of some rank are reduced, as opset 1, 13 and 18 say it. */
 typedef struct args {
@@ -64,26 +60,12 @@ static hst_status infer(infer_context *c, hst_error *err) {
     return HST_STATUS_OK;
 }
 
-/* ---- the walk: neighbouring axes of one fate are one group ---- */
-
-typedef struct group {
-    int64_t size, stride;
-} group;
-
-typedef struct plan {
-    group kept[HST_RANK_MAX], reduced[HST_RANK_MAX]; /* outermost first; without the inner block */
-    int n_kept, n_reduced;
-    int64_t inner;        /* kept elements that lie side by side (1: the last group is reduced) */
-    int64_t outer, count; /* product of kept, of reduced */
-    bool lanes;           /* only trailing axes are reduced */
-} plan;
-
 /* Of an empty tensor the dimensions may have any product: it wraps, and nothing is walked. */
 static int64_t times(int64_t a, int64_t b) {
     return (int64_t)((uint64_t)a * (uint64_t)b);
 }
 
-static void plan_make(const args *a, int rank, const int64_t *dims, plan *p) {
+static void plan_make(const args *a, int rank, const int64_t *dims, reduce_plan *p) {
     int64_t size[HST_RANK_MAX];
     bool fate[HST_RANK_MAX];
     int n = 0;
@@ -99,12 +81,12 @@ static void plan_make(const args *a, int rank, const int64_t *dims, plan *p) {
     int last = n - 1;
     int64_t stride = 1;
     if (n > 0 && !fate[last]) stride = p->inner = size[last--];
-    group kept[HST_RANK_MAX], reduced[HST_RANK_MAX];
+    reduce_group kept[HST_RANK_MAX], reduced[HST_RANK_MAX];
     for (int i = last; i >= 0; i--) {
         if (fate[i])
-            reduced[p->n_reduced++] = (group){size[i], stride}, p->count = times(p->count, size[i]);
+            reduced[p->n_reduced++] = (reduce_group){size[i], stride}, p->count = times(p->count, size[i]);
         else
-            kept[p->n_kept++] = (group){size[i], stride}, p->outer = times(p->outer, size[i]);
+            kept[p->n_kept++] = (reduce_group){size[i], stride}, p->outer = times(p->outer, size[i]);
         stride = times(stride, size[i]);
     }
     for (int i = 0; i < p->n_kept; i++) p->kept[i] = kept[p->n_kept - 1 - i];
@@ -112,280 +94,7 @@ static void plan_make(const args *a, int rank, const int64_t *dims, plan *p) {
     p->lanes = p->inner == 1 && (p->n_reduced == 0 || (p->n_reduced == 1 && p->reduced[0].stride == 1));
 }
 
-static int64_t offset_of(const group *g, int n, int64_t at) {
-    int64_t offset = 0;
-    for (int i = n - 1; i >= 0; i--) {
-        offset += at % g[i].size * g[i].stride;
-        at /= g[i].size;
-    }
-    return offset;
-}
-
-/* ---- f32 ---- */
-
-static inline __attribute__((always_inline)) float step(kind k, float acc, float x, float most) {
-    switch (k) {
-    case MAX:
-        return x > acc || x != x ? x : acc;
-    case MIN:
-        return x < acc || x != x ? x : acc;
-    case PROD:
-        return acc * x;
-    case L1:
-        return acc + fabsf(x);
-    case L2:
-    case SUM_SQUARE:
-        return acc + x * x;
-    case EXP_PASS:
-        return acc + (float)exp((double)x - (double)most);
-    default:
-        return acc + x;
-    }
-}
-
-static float start_of(kind k) {
-    return k == MAX ? -INFINITY : k == MIN ? INFINITY : k == PROD ? 1.0f : 0.0f;
-}
-
-static float finish_of(kind k, float acc, int64_t count, float most) {
-    switch (k) {
-    case MEAN:
-        return acc / (float)count;
-    case L2:
-        return sqrtf(acc);
-    case LOG_SUM:
-        return (float)log((double)acc);
-    case EXP_PASS:
-        return isfinite(most) ? (float)log((double)acc) + most : most;
-    default:
-        return acc;
-    }
-}
-
-static inline __attribute__((always_inline)) float lanes(kind k, const float *x, int64_t n, float most) {
-    float lane[16];
-    for (int i = 0; i < 16; i++) lane[i] = start_of(k);
-    int64_t i = 0;
-    for (; i + 16 <= n; i += 16)
-        for (int j = 0; j < 16; j++) lane[j] = step(k, lane[j], x[i + j], most);
-    for (int j = 0; i < n; i++, j++) lane[j] = step(k, lane[j], x[i], most);
-    for (int half = 8; half; half /= 2)
-        for (int j = 0; j < half; j++)
-            lane[j] =
-                k == MAX || k == MIN || k == PROD ? step(k, lane[j], lane[j + half], 0) : lane[j] + lane[j + half];
-    return lane[0];
-}
-
-static inline __attribute__((always_inline)) void chain(kind k, float *acc, const float *x, int64_t n,
-                                                        const float *most) {
-    for (int64_t i = 0; i < n; i++) acc[i] = step(k, acc[i], x[i], most ? most[i] : 0);
-}
-
-static float reduce_row(kind k, const float *x, int64_t n, float most) {
-    switch (k) {
-    case MAX:
-        return lanes(MAX, x, n, 0);
-    case MIN:
-        return lanes(MIN, x, n, 0);
-    case PROD:
-        return lanes(PROD, x, n, 0);
-    case L1:
-        return lanes(L1, x, n, 0);
-    case L2:
-    case SUM_SQUARE:
-        return lanes(SUM_SQUARE, x, n, 0);
-    case EXP_PASS:
-        return lanes(EXP_PASS, x, n, most);
-    default:
-        return lanes(SUM, x, n, 0);
-    }
-}
-
-static void reduce_chain(kind k, float *acc, const float *x, int64_t n, const float *most) {
-    switch (k) {
-    case MAX:
-        chain(MAX, acc, x, n, NULL);
-        break;
-    case MIN:
-        chain(MIN, acc, x, n, NULL);
-        break;
-    case PROD:
-        chain(PROD, acc, x, n, NULL);
-        break;
-    case L1:
-        chain(L1, acc, x, n, NULL);
-        break;
-    case L2:
-    case SUM_SQUARE:
-        chain(SUM_SQUARE, acc, x, n, NULL);
-        break;
-    case EXP_PASS:
-        chain(EXP_PASS, acc, x, n, most);
-        break;
-    default:
-        chain(SUM, acc, x, n, NULL);
-        break;
-    }
-}
-
-#define BLOCK 256
-
-typedef struct job {
-    kind kind;
-    const plan *plan;
-    const float *x;
-    float *y;
-} job;
-
-/* One pass over the reduced elements of a block of n outputs at x. */
-static void block_pass(const plan *p, kind k, const float *x, int64_t n, float *acc, const float *most) {
-    for (int64_t j = 0; j < n; j++) acc[j] = start_of(k);
-    if (p->lanes) {
-        acc[0] = reduce_row(k, x, p->count, most ? most[0] : 0);
-        return;
-    }
-    for (int64_t i = 0; i < p->count; i++) reduce_chain(k, acc, x + offset_of(p->reduced, p->n_reduced, i), n, most);
-}
-
-static void block_run(const job *w, int64_t item) {
-    const plan *p = w->plan;
-    int64_t blocks = (p->inner + BLOCK - 1) / BLOCK, o = item / blocks, j = item % blocks * BLOCK;
-    int64_t n = p->inner - j < BLOCK ? p->inner - j : BLOCK;
-    const float *x = w->x + offset_of(p->kept, p->n_kept, o) + j;
-    float acc[BLOCK], most[BLOCK];
-    most[0] = 0;
-    kind k = w->kind;
-    if (k == LOG_SUM_EXP) {
-        block_pass(p, MAX, x, n, most, NULL);
-        k = EXP_PASS;
-    }
-    block_pass(p, k, x, n, acc, k == EXP_PASS ? most : NULL);
-    float *y = w->y + o * p->inner + j;
-    for (int64_t i = 0; i < n; i++) y[i] = finish_of(k, acc[i], p->count, k == EXP_PASS ? most[i] : 0);
-}
-
-static void worker(void *arg, const team_context *ctx) {
-    const job *w = arg;
-    int64_t items = w->plan->outer * ((w->plan->inner + BLOCK - 1) / BLOCK), begin, end;
-    team_split(items, 1, ctx, &begin, &end);
-    for (int64_t i = begin; i < end; i++) block_run(w, i);
-}
-
-static hst_status eval_f32(eval_context *c, kind k, const plan *p, const hst_tensor *x, hst_tensor *y, hst_error *err) {
-    int64_t n = tensor_count(x), m = tensor_count(y);
-    job w = {k, p, x->data, y->data};
-    void *from = NULL, *to = NULL;
-    if (x->dtype != HST_DTYPE_F32) {
-        HST_TRY(eval_scratch(c, (size_t)n * sizeof(float), &from, err));
-        HST_TRY(eval_scratch(c, (size_t)m * sizeof(float), &to, err));
-        convert_to_f32(x->dtype, x->data, 0, from, n);
-        w.x = from, w.y = to;
-    }
-    team_context alone = {.workers = 1};
-    if (n < 16384)
-        worker(&w, &alone);
-    else
-        team_run(c->team, 0, worker, &w);
-    if (to) convert_from_f32(y->dtype, to, y->data, 0, m);
-    return HST_STATUS_OK;
-}
-
-/* ---- f64 and integers, one output element at a time ---- */
-
-static double slow_f64(kind k, const plan *p, const hst_tensor *x, int64_t base) {
-    double acc = start_of(k == LOG_SUM_EXP ? MAX : k), sum = 0;
-    for (int64_t i = 0; i < p->count; i++) {
-        double v = tensor_get_f64(x, base + offset_of(p->reduced, p->n_reduced, i));
-        switch (k) {
-        case LOG_SUM_EXP:
-        case MAX:
-            acc = v > acc || v != v ? v : acc;
-            break;
-        case MIN:
-            acc = v < acc || v != v ? v : acc;
-            break;
-        case PROD:
-            acc *= v;
-            break;
-        case L1:
-            acc += fabs(v);
-            break;
-        case L2:
-        case SUM_SQUARE:
-            acc += v * v;
-            break;
-        default:
-            acc += v;
-            break;
-        }
-    }
-    if (k == MEAN) return acc / (double)p->count;
-    if (k == L2) return sqrt(acc);
-    if (k == LOG_SUM) return log(acc);
-    if (k != LOG_SUM_EXP || !isfinite(acc)) return acc;
-    for (int64_t i = 0; i < p->count; i++)
-        sum += exp(tensor_get_f64(x, base + offset_of(p->reduced, p->n_reduced, i)) - acc);
-    return log(sum) + acc;
-}
-
-static void limits_of(hst_dtype d, int64_t *low, int64_t *high) {
-    int bits = d == HST_DTYPE_B8 ? 1 : dtype_bits(d);
-    bool is_signed = dtype_is_signed(d);
-    *high = is_signed ? (int64_t)(UINT64_MAX >> (65 - bits)) : (int64_t)(UINT64_MAX >> (64 - bits));
-    *low = is_signed ? -*high - 1 : 0;
-}
-
-static bool beyond(hst_dtype d, int64_t a, int64_t b) {
-    return d == HST_DTYPE_U64 ? (uint64_t)a > (uint64_t)b : a > b;
-}
-
-static int64_t slow_s64(kind k, const plan *p, const hst_tensor *x, int64_t base) {
-    int64_t low, high;
-    limits_of(x->dtype, &low, &high);
-    uint64_t acc = k == MAX ? (uint64_t)low : k == MIN ? (uint64_t)high : k == PROD;
-    for (int64_t i = 0; i < p->count; i++) {
-        int64_t v = tensor_get_s64(x, base + offset_of(p->reduced, p->n_reduced, i));
-        uint64_t u = (uint64_t)v;
-        switch (k) {
-        case MAX:
-            acc = beyond(x->dtype, v, (int64_t)acc) ? u : acc;
-            break;
-        case MIN:
-            acc = beyond(x->dtype, (int64_t)acc, v) ? u : acc;
-            break;
-        case PROD:
-            acc *= u;
-            break;
-        case L1:
-            acc += v < 0 && x->dtype != HST_DTYPE_U64 ? 0 - u : u;
-            break;
-        case L2:
-        case SUM_SQUARE:
-            acc += u * u;
-            break;
-        default:
-            acc += u;
-            break;
-        }
-    }
-    if (k != MEAN) return (int64_t)acc;
-    if (p->count == 0) return 0;
-    return x->dtype == HST_DTYPE_U64 ? (int64_t)(acc / (uint64_t)p->count) : (int64_t)acc / p->count;
-}
-
-static void eval_slow(kind k, const plan *p, const hst_tensor *x, hst_tensor *y) {
-    bool real = dtype_is_float(x->dtype) || k == L2 || k == LOG_SUM || k == LOG_SUM_EXP;
-    for (int64_t o = 0; o < p->outer; o++)
-        for (int64_t j = 0; j < p->inner; j++) {
-            int64_t base = offset_of(p->kept, p->n_kept, o) + j, at = o * p->inner + j;
-            if (real)
-                tensor_set_f64(y, at, slow_f64(k, p, x, base));
-            else
-                tensor_set_s64(y, at, slow_s64(k, p, x, base));
-        }
-}
-
-static hst_status eval_kind(eval_context *c, kind k, hst_error *err) {
+static hst_status eval_kind(eval_context *c, reduce_kind k, hst_error *err) {
     const hst_tensor *x = eval_in(c, 0), *given = eval_in(c, 1);
     int64_t axes[HST_RANK_MAX], dims[HST_RANK_MAX];
     const int64_t *attribute = NULL;
@@ -395,51 +104,51 @@ static hst_status eval_kind(eval_context *c, kind k, hst_error *err) {
         attribute = axes;
     }
     bool numeric = dtype_is_float(x->dtype) || dtype_is_integer(x->dtype);
-    if (!numeric && !(x->dtype == HST_DTYPE_B8 && (k == MAX || k == MIN)))
+    if (!numeric && !(x->dtype == HST_DTYPE_B8 && (k == REDUCE_MAX || k == REDUCE_MIN)))
         return node_error(c->node, err, HST_STATUS_BAD_SHAPE, "data of type %s cannot be reduced",
                           dtype_name(x->dtype));
     args a;
     HST_TRY(args_read(c->node, x->rank, attribute, count, &a, err));
-    plan p;
+    reduce_plan p;
     plan_make(&a, x->rank, x->dim, &p);
     hst_tensor *y;
     HST_TRY(eval_output(c, 0, x->dtype, shape_of(&a, x->rank, x->dim, dims), dims, &y, err));
     if (tensor_count(y) == 0) return HST_STATUS_OK;
     if (x->dtype == HST_DTYPE_F32 || x->dtype == HST_DTYPE_F16 || x->dtype == HST_DTYPE_BF16)
-        return eval_f32(c, k, &p, x, y, err);
-    eval_slow(k, &p, x, y);
+        return reduce_f32(c, k, &p, x, y, err);
+    reduce_plain(k, &p, x, y);
     return HST_STATUS_OK;
 }
 
 static hst_status eval_sum(eval_context *c, hst_error *err) {
-    return eval_kind(c, SUM, err);
+    return eval_kind(c, REDUCE_SUM, err);
 }
 static hst_status eval_mean(eval_context *c, hst_error *err) {
-    return eval_kind(c, MEAN, err);
+    return eval_kind(c, REDUCE_MEAN, err);
 }
 static hst_status eval_max(eval_context *c, hst_error *err) {
-    return eval_kind(c, MAX, err);
+    return eval_kind(c, REDUCE_MAX, err);
 }
 static hst_status eval_min(eval_context *c, hst_error *err) {
-    return eval_kind(c, MIN, err);
+    return eval_kind(c, REDUCE_MIN, err);
 }
 static hst_status eval_prod(eval_context *c, hst_error *err) {
-    return eval_kind(c, PROD, err);
+    return eval_kind(c, REDUCE_PROD, err);
 }
 static hst_status eval_l1(eval_context *c, hst_error *err) {
-    return eval_kind(c, L1, err);
+    return eval_kind(c, REDUCE_L1, err);
 }
 static hst_status eval_l2(eval_context *c, hst_error *err) {
-    return eval_kind(c, L2, err);
+    return eval_kind(c, REDUCE_L2, err);
 }
 static hst_status eval_log_sum(eval_context *c, hst_error *err) {
-    return eval_kind(c, LOG_SUM, err);
+    return eval_kind(c, REDUCE_LOG_SUM, err);
 }
 static hst_status eval_log_sum_exp(eval_context *c, hst_error *err) {
-    return eval_kind(c, LOG_SUM_EXP, err);
+    return eval_kind(c, REDUCE_LOG_SUM_EXP, err);
 }
 static hst_status eval_sum_square(eval_context *c, hst_error *err) {
-    return eval_kind(c, SUM_SQUARE, err);
+    return eval_kind(c, REDUCE_SUM_SQUARE, err);
 }
 
 #define REDUCE(id, text, eval_of, tests)                                                                               \
