@@ -32,12 +32,19 @@ hst_status attention_bias(eval_context *c, const hst_tensor *bias, attention_f32
 
 hst_status attention_run(eval_context *c, attention_f32 *a, hst_error *err);
 
+/* Binds to `run`, by the kernel of these products. */
+hst_status attention_bind(bind_context *c, hst_status (*run)(const void *state, eval_context *c, hst_error *err));
+
 /* Rows of a tensor, as f32. */
 typedef struct attention_matrix {
     const float *data;
     attention_rows at;
     int64_t length, d; /* rows a sequence, elements a head */
 } attention_matrix;
+
+/* A problem over these, its result [batch, queries, heads * dv] at `out`. */
+attention_f32 attention_of(int64_t batch, int64_t heads, const attention_matrix *q, const attention_matrix *k,
+                           const attention_matrix *v, float *out);
 
 /* Adds bias [heads * d] to every row: a copy in scratch. */
 hst_status attention_add_bias(eval_context *c, int64_t batch, int64_t heads, const float *bias, attention_matrix *m,

@@ -23,6 +23,22 @@ attention_f32 attention_make(int64_t sequences, int64_t heads, int64_t queries, 
                            .scale = 1};
 }
 
+attention_f32 attention_of(int64_t batch, int64_t heads, const attention_matrix *q, const attention_matrix *k,
+                           const attention_matrix *v, float *out) {
+    attention_f32 a = attention_make(batch, heads, q->length, k->length, q->d, v->d);
+    a.q = q->data, a.q_at = q->at;
+    a.k = k->data, a.k_at = k->at;
+    a.v = v->data, a.v_at = v->at;
+    a.out = out, a.out_at = (attention_rows){q->length * heads * v->d, heads * v->d, v->d};
+    return a;
+}
+
+hst_status attention_bind(bind_context *c, hst_status (*run)(const void *state, eval_context *c, hst_error *err)) {
+    c->run = run;
+    c->kernel = kernels_get()->gemm_f32()->name;
+    return HST_STATUS_OK;
+}
+
 hst_status attention_floats(eval_context *c, int64_t a, int64_t b, int64_t d, float **out, hst_error *err) {
     size_t bytes;
     void *memory;

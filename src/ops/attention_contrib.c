@@ -116,16 +116,13 @@ static hst_status run(const void *state, eval_context *c, hst_error *err) {
     HST_TRY(read_args(c->node, w->dim[1], &at, err));
     const int64_t batch = x->dim[0], length = x->dim[1], width = w->dim[1], d = at.q / at.heads, dv = at.v / at.heads;
     HST_TRY(project(c, state, &rows, err));
+    const attention_matrix q = {rows, {length * width, width, d}, length, d};
     attention_matrix k = {rows + at.q, {length * width, width, d}, length, d};
     attention_matrix v = {rows + at.q + at.k, {length * width, width, dv}, length, dv};
     int64_t past;
     HST_TRY(append(c, &at, batch, &past, &k, &v, err));
     HST_TRY(attention_output(c, 0, x->dtype, 3, (int64_t[]){batch, length, at.v}, &y, err));
-    attention_f32 a = attention_make(batch, at.heads, length, k.length, d, dv);
-    a.q = rows, a.q_at = (attention_rows){length * width, width, d};
-    a.k = k.data, a.k_at = k.at;
-    a.v = v.data, a.v_at = v.at;
-    a.out = y, a.out_at = (attention_rows){length * at.v, at.v, dv};
+    attention_f32 a = attention_of(batch, at.heads, &q, &k, &v, y);
     a.scale = at.scale;
     a.causal = at.causal;
     a.past = past;
@@ -148,9 +145,7 @@ static hst_status bind(bind_context *c, hst_error *err) {
         c->state = packed;
         c->state_free = matmul_weights_free;
     }
-    c->run = run;
-    c->kernel = kernels_get()->gemm_f32()->name;
-    return HST_STATUS_OK;
+    return attention_bind(c, run);
 }
 
 // clang-format off

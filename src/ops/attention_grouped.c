@@ -267,16 +267,11 @@ static hst_status run(const void *state, eval_context *c, hst_error *err) {
     }
     HST_TRY(gather(c, &g, PAST_KEY, 1, sink, &g.k, err));
     HST_TRY(gather(c, &g, PAST_VALUE, 2, sink, &g.v, err));
-    attention_f32 a = attention_make(g.batch, g.heads, g.rows, g.k.length, g.d, g.d);
-    const int64_t width = g.heads * g.d;
-    HST_TRY(attention_output(c, 0, eval_in(c, QUERY)->dtype, 3, (int64_t[]){g.batch, g.rows, width}, &y, err));
+    HST_TRY(attention_output(c, 0, eval_in(c, QUERY)->dtype, 3, (int64_t[]){g.batch, g.rows, g.heads * g.d}, &y, err));
+    attention_f32 a = attention_of(g.batch, g.heads, &g.q, &g.k, &g.v, y);
     HST_TRY(set_bias(c, &g, window > 0 ? window : -1, sink, &a, err));
     for (int64_t b = 0; b < g.batch && sink; b++) g.place[b]++, g.end[b]++;
     a.kv_heads = g.kv;
-    a.q = g.q.data, a.q_at = g.q.at;
-    a.k = g.k.data, a.k_at = g.k.at;
-    a.v = g.v.data, a.v_at = g.v.at;
-    a.out = y, a.out_at = (attention_rows){g.rows * width, width, g.d};
     a.causal = node_int(n, "unidirectional", 1) != 0;
     a.past_of = g.place;
     a.key_end = g.end;
@@ -300,9 +295,7 @@ static hst_status eval(eval_context *c, hst_error *err) {
 
 static hst_status bind(bind_context *c, hst_error *err) {
     (void)err;
-    c->run = run;
-    c->kernel = kernels_get()->gemm_f32()->name;
-    return HST_STATUS_OK;
+    return attention_bind(c, run);
 }
 
 // clang-format off

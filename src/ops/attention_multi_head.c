@@ -155,13 +155,8 @@ static hst_status run(const void *state, eval_context *c, hst_error *err) {
     if (o.v.length != o.k.length)
         return node_error(n, err, HST_STATUS_BAD_SHAPE, "%lld keys and %lld values", (long long)o.k.length,
                           (long long)o.v.length);
-    attention_f32 a = attention_make(o.batch, o.heads, o.q.length, o.k.length, o.q.d, o.v.d);
-    const int64_t width = o.heads * o.v.d;
-    HST_TRY(attention_output(c, 0, d, 3, (int64_t[]){o.batch, o.q.length, width}, &y, err));
-    a.q = o.q.data, a.q_at = o.q.at;
-    a.k = o.k.data, a.k_at = o.k.at;
-    a.v = o.v.data, a.v_at = o.v.at;
-    a.out = y, a.out_at = (attention_rows){o.q.length * width, width, o.v.d};
+    HST_TRY(attention_output(c, 0, d, 3, (int64_t[]){o.batch, o.q.length, o.heads * o.v.d}, &y, err));
+    attention_f32 a = attention_of(o.batch, o.heads, &o.q, &o.k, &o.v, y);
     a.causal = node_int(n, "unidirectional", 0) != 0;
     a.past = o.past;
     a.scale = node_float(n, "scale", 0);
@@ -179,9 +174,7 @@ static hst_status eval(eval_context *c, hst_error *err) {
 
 static hst_status bind(bind_context *c, hst_error *err) {
     (void)err;
-    c->run = run;
-    c->kernel = kernels_get()->gemm_f32()->name;
-    return HST_STATUS_OK;
+    return attention_bind(c, run);
 }
 
 // clang-format off

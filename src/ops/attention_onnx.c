@@ -383,9 +383,7 @@ static hst_status eval(eval_context *c, hst_error *err) {
 
 static hst_status bind(bind_context *c, hst_error *err) {
     (void)err;
-    c->run = run;
-    c->kernel = kernels_get()->gemm_f32()->name;
-    return HST_STATUS_OK;
+    return attention_bind(c, run);
 }
 
 // clang-format off

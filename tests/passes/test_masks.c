@@ -2,62 +2,17 @@
  * length. Causal masks, windows, prefixes, biases and scores that are cut keep their answers. */
 #include <float.h>
 #include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <cmocka.h>
 
-#include "ops/interp.h"
-#include "passes/pass.h"
+#include "passes/build.h"
 
 #define HEADS 2
 #define SIZE  4
 #define WIDTH (HEADS * SIZE)
 
-/* ---- a graph builder ---- */
-
-static value *constant(model *m, hst_dtype d, int rank, const int64_t *dims, double first, double step) {
-    hst_tensor *t;
-    assert_int_equal(tensor_new(d, rank, dims, NULL, &t, NULL), HST_STATUS_OK);
-    for (int64_t i = 0; i < tensor_count(t); i++) tensor_set_f64(t, i, first + step * (double)(i % 7));
-    assert_int_equal(model_own_tensor(m, t, NULL), HST_STATUS_OK);
-    return graph_add_initializer(m->main, "", t);
-}
-
-static value *real(model *m, double x) {
-    return constant(m, HST_DTYPE_F32, 0, NULL, x, 0);
-}
-
-static value *integer(model *m, int64_t x) {
-    return constant(m, HST_DTYPE_S64, 0, NULL, (double)x, 0);
-}
-
-static value *integers(model *m, const int64_t *x, int64_t n) {
-    hst_tensor *t;
-    assert_int_equal(tensor_new(HST_DTYPE_S64, 1, &n, NULL, &t, NULL), HST_STATUS_OK);
-    memcpy(t->data, x, (size_t)n * sizeof *x);
-    assert_int_equal(model_own_tensor(m, t, NULL), HST_STATUS_OK);
-    return graph_add_initializer(m->main, "", t);
-}
-
-static value *apply(model *m, const char *op_type, value *a, value *b, value *c) {
-    value *in[3] = {a, b, c}, *out = graph_add_value(m->main, "");
-    assert_non_null(graph_add_node(m->main, "", op_type, op_type, in, c ? 3 : b ? 2 : 1, &out, 1));
-    return out;
-}
-
 static value *transpose(model *m, value *x, int64_t a, int64_t b, int64_t c) {
     const int64_t perm[4] = {0, a, b, c};
     value *y = apply(m, "Transpose", x, NULL, NULL);
     assert_true(node_set_ints(y->producer, "perm", perm, 4));
-    return y;
-}
-
-static value *cast(model *m, value *x, hst_dtype to) {
-    value *y = apply(m, "Cast", x, NULL, NULL);
-    assert_true(node_set_int(y->producer, "to", (int64_t)to));
     return y;
 }
 

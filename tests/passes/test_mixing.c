@@ -1,37 +1,12 @@
 /* Parts of a graph that mix rows, in which padding is left out where no shown row depends on it: not where a shift or a
  * dilation leads further than the few rows that are tried. */
 #include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <cmocka.h>
 
-#include "ops/interp.h"
-#include "passes/pass.h"
+#include "passes/build.h"
 
 #define WIDTH  4
 #define LENGTH 20
 #define SHOWN  13 /* rows of the second sequence */
-
-static value *constant(model *m, hst_dtype d, int rank, const int64_t *dims, const int64_t *x) {
-    hst_tensor *t;
-    assert_int_equal(tensor_new(d, rank, dims, NULL, &t, NULL), HST_STATUS_OK);
-    for (int64_t i = 0; i < tensor_count(t); i++) tensor_set_f64(t, i, x ? (double)x[i] : (double)(i % 7 - 2) / 4);
-    assert_int_equal(model_own_tensor(m, t, NULL), HST_STATUS_OK);
-    return graph_add_initializer(m->main, "", t);
-}
-
-static value *apply(model *m, const char *op_type, value *a, value *b, value *c) {
-    value *in[3] = {a, b, c}, *out = graph_add_value(m->main, "");
-    assert_non_null(graph_add_node(m->main, "", op_type, "", in, c ? 3 : b ? 2 : 1, &out, 1));
-    return out;
-}
-
-static value *ints(model *m, const int64_t *x, int64_t n) {
-    return constant(m, HST_DTYPE_S64, 1, &n, x);
-}
 
 static value *turn(model *m, value *x) {
     value *y = apply(m, "Transpose", x, NULL, NULL);
@@ -44,16 +19,16 @@ typedef enum form { PLAIN, CONV, CONV_DILATED, SHIFT, SHIFT_FAR, POOL, POOL_FAR,
 static value *mixed(model *m, value *x, form f) {
     const int64_t weight[3] = {WIDTH, WIDTH, 3}, step = f == CONV || f == SHIFT ? 1 : 8;
     if (f == CONV || f == CONV_DILATED) {
-        value *y = apply(m, "Conv", turn(m, x), constant(m, HST_DTYPE_F32, 3, weight, NULL), NULL);
+        value *y = apply(m, "Conv", turn(m, x), constant(m, HST_DTYPE_F32, 3, weight, -0.5, 0.25), NULL);
         assert_true(node_set_ints(y->producer, "dilations", &step, 1) &&
                     node_set_ints(y->producer, "pads", (int64_t[]){step, step}, 2));
         return turn(m, y);
     }
     if (f == PLAIN || f == POOL || f == POOL_FAR) return x;
     /* row i gets row i + step, the last ones zeros */
-    value *longer = apply(m, "Pad", x, ints(m, (int64_t[]){0, 0, 0, 0, step, 0}, 6), NULL),
+    value *longer = apply(m, "Pad", x, integers(m, (int64_t[]){0, 0, 0, 0, step, 0}, 6), NULL),
           *y = graph_add_value(m->main, "");
-    value *in[4] = {longer, ints(m, &step, 1), ints(m, (int64_t[]){INT64_C(1) << 40}, 1), ints(m, (int64_t[]){1}, 1)};
+    value *in[4] = {longer, integers(m, &step, 1), integers(m, (int64_t[]){INT64_C(1) << 40}, 1), integers(m, (int64_t[]){1}, 1)};
     assert_non_null(graph_add_node(m->main, "", "Slice", "", in, 4, &y, 1));
     return apply(m, "Reshape", y, apply(m, "Shape", x, NULL, NULL), NULL); /* as long as x */
 }
@@ -62,16 +37,15 @@ static value *mixed(model *m, value *x, form f) {
 static value *pool(model *m, value *x, value *mask, form f) {
     if (f == POOL_FAR) {
         value *length = apply(m, "Gather", apply(m, "Shape", mask, NULL, NULL),
-                              constant(m, HST_DTYPE_S64, 0, NULL, (int64_t[]){1}), NULL);
-        value *places = apply(m, "Range", constant(m, HST_DTYPE_S64, 0, NULL, (int64_t[]){0}), length,
-                              constant(m, HST_DTYPE_S64, 0, NULL, (int64_t[]){1}));
-        value *late = apply(m, "GreaterOrEqual", places, ints(m, (int64_t[]){16}, 1), NULL);
+                              integer(m, 1), NULL);
+        value *places = apply(m, "Range", integer(m, 0), length,
+                              integer(m, 1));
+        value *late = apply(m, "GreaterOrEqual", places, integers(m, (int64_t[]){16}, 1), NULL);
         mask = apply(m, "Or", mask, late, NULL);
     }
-    value *column = apply(m, "Unsqueeze", mask, ints(m, (int64_t[]){2}, 1), NULL);
-    value *factor = apply(m, "Cast", column, NULL, NULL);
-    assert_true(node_set_int(factor->producer, "to", HST_DTYPE_F32));
-    value *y = apply(m, "ReduceSum", apply(m, "Mul", x, factor, NULL), ints(m, (int64_t[]){1}, 1), NULL);
+    value *column = apply(m, "Unsqueeze", mask, integers(m, (int64_t[]){2}, 1), NULL);
+    value *factor = cast(m, column, HST_DTYPE_F32);
+    value *y = apply(m, "ReduceSum", apply(m, "Mul", x, factor, NULL), integers(m, (int64_t[]){1}, 1), NULL);
     assert_true(node_set_int(y->producer, "keepdims", 0));
     return y;
 }
@@ -87,16 +61,15 @@ static model *build(form f) {
     mask->type = type_make(HST_DTYPE_B8, 2, dims);
     assert_int_equal(graph_add_input(m->main, x, NULL), HST_STATUS_OK);
     assert_int_equal(graph_add_input(m->main, mask, NULL), HST_STATUS_OK);
-    value *h = apply(m, "Add", x, constant(m, HST_DTYPE_F32, 1, &width, NULL), NULL);
-    value *seen = apply(m, "Unsqueeze", mask, ints(m, (int64_t[]){1, 2}, 2), NULL);
-    value *q = apply(m, "Unsqueeze", h, ints(m, (int64_t[]){1}, 1), NULL);
-    value *k = apply(m, "Unsqueeze", turn(m, h), ints(m, (int64_t[]){1}, 1), NULL);
-    const int64_t one = 1, lowest = -1000000000;
+    value *h = apply(m, "Add", x, constant(m, HST_DTYPE_F32, 1, &width, -0.5, 0.25), NULL);
+    value *seen = apply(m, "Unsqueeze", mask, integers(m, (int64_t[]){1, 2}, 2), NULL);
+    value *q = apply(m, "Unsqueeze", h, integers(m, (int64_t[]){1}, 1), NULL);
+    value *k = apply(m, "Unsqueeze", turn(m, h), integers(m, (int64_t[]){1}, 1), NULL);
     value *scores =
-        apply(m, "Where", seen, apply(m, "MatMul", q, k, NULL), constant(m, HST_DTYPE_F32, 1, &one, &lowest));
+        apply(m, "Where", seen, apply(m, "MatMul", q, k, NULL), single(m, HST_DTYPE_F32, 1, -1e9));
     value *y = apply(m, "MatMul", apply(m, "Softmax", scores, NULL, NULL), q, NULL);
-    y = mixed(m, apply(m, "Squeeze", y, ints(m, (int64_t[]){1}, 1), NULL), f);
-    y = apply(m, "Add", y, constant(m, HST_DTYPE_F32, 1, &width, NULL), NULL);
+    y = mixed(m, apply(m, "Squeeze", y, integers(m, (int64_t[]){1}, 1), NULL), f);
+    y = apply(m, "Add", y, constant(m, HST_DTYPE_F32, 1, &width, -0.5, 0.25), NULL);
     if (f == POOL || f == POOL_FAR) y = pool(m, y, mask, f);
     assert_int_equal(graph_add_output(m->main, y, NULL), HST_STATUS_OK);
     return m;

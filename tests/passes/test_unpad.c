@@ -2,17 +2,11 @@
  * over ragged batches of every kind of mask. Rows that the mask shows have the same bits; the others are zeros, or
  * computed with the same bits, as the session says; so for any number of threads. */
 #include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <cmocka.h>
 
 #include "convert/export.h"
 #include "exec/session.h"
 #include "onnx/onnx.h"
-#include "passes/pass.h"
+#include "passes/build.h"
 
 #define EXPORTS HASTEN_SOURCE_DIR "/tests/onnx/data/exports/"
 #define BEFORE  74 /* orders of passes before dead_rows and unpad */
@@ -260,30 +254,16 @@ typedef enum pooling {
     POOL_HALF      /* the mask, but its 0 is 0.5 */
 } pooling;
 
-static value *constant(model *m, hst_dtype d, int rank, double x) {
-    hst_tensor *t;
-    assert_int_equal(tensor_new(d, rank, (int64_t[]){1}, NULL, &t, NULL), HST_STATUS_OK);
-    tensor_set_f64(t, 0, x);
-    assert_int_equal(model_own_tensor(m, t, NULL), HST_STATUS_OK);
-    return graph_add_initializer(m->main, "", t);
-}
-
-static value *add(model *m, const char *op_type, value *a, value *b, value *c) {
-    value *in[3] = {a, b, c}, *out = graph_add_value(m->main, "");
-    assert_non_null(graph_add_node(m->main, "", op_type, "", in, c ? 3 : b ? 2 : 1, &out, 1));
-    return out;
-}
-
 static void set(value *v, const char *name, int64_t i) {
     assert_true(node_set_int(v->producer, name, i));
 }
 
 static value *pool(model *m, pooling how, value *x, value *mask) {
-    value *one = constant(m, HST_DTYPE_S64, 1, 1);
-    value *column = add(m, "Unsqueeze", mask, constant(m, HST_DTYPE_S64, 1, 2), NULL), *y, *f;
+    value *one = single(m, HST_DTYPE_S64, 1, 1);
+    value *column = apply(m, "Unsqueeze", mask, single(m, HST_DTYPE_S64, 1, 2), NULL), *y, *f;
     if (how == POOL_UNMASKED || how == POOL_LAST) {
-        y = how == POOL_LAST ? add(m, "Gather", x, constant(m, HST_DTYPE_S64, 0, -1), NULL)
-                             : add(m, "ReduceMean", x, NULL, NULL);
+        y = how == POOL_LAST ? apply(m, "Gather", x, single(m, HST_DTYPE_S64, 0, -1), NULL)
+                             : apply(m, "ReduceMean", x, NULL, NULL);
         if (how == POOL_LAST)
             set(y, "axis", 1);
         else
@@ -292,28 +272,26 @@ static value *pool(model *m, pooling how, value *x, value *mask) {
         return y;
     }
     if (how == POOL_MAX) {
-        value *seen = add(m, "Cast", column, NULL, NULL);
-        set(seen, "to", HST_DTYPE_B8);
-        y = add(m, "ReduceMax", add(m, "Where", seen, x, constant(m, HST_DTYPE_F32, 0, -1e9)), NULL, NULL);
+        value *seen = cast(m, column, HST_DTYPE_B8);
+        y = apply(m, "ReduceMax", apply(m, "Where", seen, x, single(m, HST_DTYPE_F32, 0, -1e9)), NULL, NULL);
         assert_true(node_set_ints(y->producer, "axes", (int64_t[]){1}, 1));
         set(y, "keepdims", 0);
         return y;
     }
-    f = add(m, "Cast", how == POOL_MEAN ? add(m, "Expand", column, add(m, "Shape", x, NULL, NULL), NULL) : column, NULL,
-            NULL);
-    set(f, "to", HST_DTYPE_F32);
+    f = cast(m, how == POOL_MEAN ? apply(m, "Expand", column, apply(m, "Shape", x, NULL, NULL), NULL) : column,
+             HST_DTYPE_F32);
     if (how == POOL_MATMUL) {
-        value *row = add(m, "Transpose", f, NULL, NULL);
+        value *row = apply(m, "Transpose", f, NULL, NULL);
         assert_true(node_set_ints(row->producer, "perm", (int64_t[]){0, 2, 1}, 3));
-        return add(m, "Squeeze", add(m, "MatMul", row, x, NULL), one, NULL);
+        return apply(m, "Squeeze", apply(m, "MatMul", row, x, NULL), one, NULL);
     }
-    if (how == POOL_HALF) f = add(m, "Max", f, constant(m, HST_DTYPE_F32, 0, 0.5), NULL);
-    y = add(m, "ReduceSum", add(m, "Mul", x, f, NULL), one, NULL);
+    if (how == POOL_HALF) f = apply(m, "Max", f, single(m, HST_DTYPE_F32, 0, 0.5), NULL);
+    y = apply(m, "ReduceSum", apply(m, "Mul", x, f, NULL), one, NULL);
     set(y, "keepdims", 0);
     if (how != POOL_MEAN) return y;
-    value *count = add(m, "ReduceSum", f, one, NULL);
+    value *count = apply(m, "ReduceSum", f, one, NULL);
     set(count, "keepdims", 0);
-    return add(m, "Div", y, add(m, "Max", count, constant(m, HST_DTYPE_F32, 0, 1e-9), NULL), NULL);
+    return apply(m, "Div", y, apply(m, "Max", count, single(m, HST_DTYPE_F32, 0, 1e-9), NULL), NULL);
 }
 
 /* The export of a BERT without a head, with a pooling in place of its outputs. */
