@@ -28,7 +28,8 @@ static value *mixed(model *m, value *x, form f) {
     /* row i gets row i + step, the last ones zeros */
     value *longer = apply(m, "Pad", x, integers(m, (int64_t[]){0, 0, 0, 0, step, 0}, 6), NULL),
           *y = graph_add_value(m->main, "");
-    value *in[4] = {longer, integers(m, &step, 1), integers(m, (int64_t[]){INT64_C(1) << 40}, 1), integers(m, (int64_t[]){1}, 1)};
+    value *in[4] = {longer, integers(m, &step, 1), integers(m, (int64_t[]){INT64_C(1) << 40}, 1),
+                    integers(m, (int64_t[]){1}, 1)};
     assert_non_null(graph_add_node(m->main, "", "Slice", "", in, 4, &y, 1));
     return apply(m, "Reshape", y, apply(m, "Shape", x, NULL, NULL), NULL); /* as long as x */
 }
@@ -36,10 +37,8 @@ static value *mixed(model *m, value *x, form f) {
 /* The sum of shown rows, and of all from the 16th on. */
 static value *pool(model *m, value *x, value *mask, form f) {
     if (f == POOL_FAR) {
-        value *length = apply(m, "Gather", apply(m, "Shape", mask, NULL, NULL),
-                              integer(m, 1), NULL);
-        value *places = apply(m, "Range", integer(m, 0), length,
-                              integer(m, 1));
+        value *length = apply(m, "Gather", apply(m, "Shape", mask, NULL, NULL), integer(m, 1), NULL);
+        value *places = apply(m, "Range", integer(m, 0), length, integer(m, 1));
         value *late = apply(m, "GreaterOrEqual", places, integers(m, (int64_t[]){16}, 1), NULL);
         mask = apply(m, "Or", mask, late, NULL);
     }
@@ -65,8 +64,7 @@ static model *build(form f) {
     value *seen = apply(m, "Unsqueeze", mask, integers(m, (int64_t[]){1, 2}, 2), NULL);
     value *q = apply(m, "Unsqueeze", h, integers(m, (int64_t[]){1}, 1), NULL);
     value *k = apply(m, "Unsqueeze", turn(m, h), integers(m, (int64_t[]){1}, 1), NULL);
-    value *scores =
-        apply(m, "Where", seen, apply(m, "MatMul", q, k, NULL), single(m, HST_DTYPE_F32, 1, -1e9));
+    value *scores = apply(m, "Where", seen, apply(m, "MatMul", q, k, NULL), single(m, HST_DTYPE_F32, 1, -1e9));
     value *y = apply(m, "MatMul", apply(m, "Softmax", scores, NULL, NULL), q, NULL);
     y = mixed(m, apply(m, "Squeeze", y, integers(m, (int64_t[]){1}, 1), NULL), f);
     y = apply(m, "Add", y, constant(m, HST_DTYPE_F32, 1, &width, -0.5, 0.25), NULL);
