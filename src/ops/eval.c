@@ -42,3 +42,20 @@ hst_status eval_ints(const eval_context *c, int i, const char *name, int64_t *to
     hst_status status = tensor_read_s64(t, to, most, count, &why);
     return status == HST_STATUS_OK ? status : node_error(c->node, err, status, "input '%s': %s", name, why.message);
 }
+
+int64_t eval_dim(const eval_context *c, dim d) {
+    for (int i = 0; i < c->n_in && d < 0; i++) {
+        const type *t = c->node->in[i] ? &c->node->in[i]->type : NULL;
+        for (int k = 0; t && c->in[i] && k < t->rank && t->rank == c->in[i]->rank; k++)
+            if (t->dim[k] == d) return c->in[i]->dim[k];
+    }
+    return d < 0 ? 0 : d;
+}
+
+hst_status eval_state(const eval_context *c, int i, const type *was, const type *is, hst_error *err) {
+    char a[160], b[160];
+    if ((is->dtype == HST_DTYPE_NONE || is->dtype == was->dtype) && !type_contradicts(was, is)) return HST_STATUS_OK;
+    const model *m = c->node->graph->model;
+    return node_error(c->node, err, HST_STATUS_BAD_SHAPE, "state %d is %s, its graph makes it %s", i,
+                      type_format(m, was, a, sizeof a), type_format(m, is, b, sizeof b));
+}

@@ -254,9 +254,27 @@ static hst_status take_outputs(interp *in, const graph *g, hst_tensor **outputs,
     return HST_STATUS_OK;
 }
 
+/* The graph was inferred from what its inputs are declared, so they must be that. */
+static hst_status check_inputs(const graph *g, const hst_tensor *const *inputs, hst_error *err) {
+    for (int i = 0; i < g->n_inputs; i++) {
+        const type *want = &g->inputs[i]->type;
+        if (!inputs[i] || inputs[i]->dtype == HST_DTYPE_OPTIONAL || want->dtype == HST_DTYPE_OPTIONAL) continue;
+        const type is = type_of_tensor(inputs[i]);
+        char a[160], b[160];
+        if ((want->dtype == HST_DTYPE_NONE || want->dtype == is.dtype) &&
+            (tensor_is_list(inputs[i]) || !type_contradicts(want, &is)))
+            continue;
+        return error_set(err, HST_STATUS_BAD_SHAPE, g->inputs[i]->name,
+                         "input '%s' of graph '%s' is %s, it should be %s", g->inputs[i]->name, g->name,
+                         type_format(g->model, &is, a, sizeof a), type_format(g->model, want, b, sizeof b));
+    }
+    return HST_STATUS_OK;
+}
+
 static hst_status run_graph(interp *in, const graph *g, const hst_tensor *const *inputs, hst_tensor **outputs,
                             hst_error *err) {
-    hst_status status = HST_STATUS_OK;
+    hst_status status = g->parent ? check_inputs(g, inputs, err) : HST_STATUS_OK;
+    if (status != HST_STATUS_OK) return status;
     for (int i = 0; i < g->n_inputs; i++) in->given[g->inputs[i]->id] = inputs[i];
     for (const node *n = g->first; n && status == HST_STATUS_OK; n = n->next) {
         if (in->options->check) status = in->options->check(in->options->user, err);

@@ -30,13 +30,10 @@ static hst_status infer(infer_context *c, hst_error *err) {
     args a;
     HST_TRY(read_args(c->node, &a, err));
     const type count = {.dtype = HST_DTYPE_S64}, condition = {.dtype = HST_DTYPE_B8};
-    infer_subgraph_input(a.body, 0, &count);
-    infer_subgraph_input(a.body, 1, &condition);
-    for (int i = 0; i < a.states; i++) { /* a state's shape may change from one iteration to the next */
-        type t = *infer_in(c, i + 2);
-        t.rank = -1;
-        infer_subgraph_input(a.body, i + 2, &t);
-    }
+    HST_TRY(infer_subgraph_input(c, a.body, 0, &count, false, err));
+    HST_TRY(infer_subgraph_input(c, a.body, 1, &condition, false, err));
+    for (int i = 0; i < a.states; i++) /* a state's shape may change from one iteration to the next */
+        HST_TRY(infer_subgraph_input(c, a.body, i + 2, infer_in(c, i + 2), true, err));
     HST_TRY(graph_infer(a.body, err));
     for (int i = 0; i < c->n_out; i++) {
         const type *t = &a.body->outputs[i + 1]->type;
@@ -132,7 +129,7 @@ static hst_status scan_give(loop *l, int k, hst_error *err) {
     if (s->type.dtype == HST_DTYPE_NONE || s->type.rank >= HST_RANK_MAX)
         return node_error(l->c->node, err, HST_STATUS_BAD_SHAPE, "nothing tells the type of scan output %d", k);
     int rank = s->type.rank < 0 ? 0 : s->type.rank;
-    for (int j = 0; j < rank; j++) dims[j + 1] = s->type.dim[j] < 0 ? 0 : s->type.dim[j];
+    for (int j = 0; j < rank; j++) dims[j + 1] = eval_dim(l->c, s->type.dim[j]);
     hst_string *strings = (hst_string *)(void *)s->elements.data;
     for (size_t j = 0; s->type.dtype == HST_DTYPE_STRING && j < s->elements.used / sizeof *strings; j++)
         strings[j].data = s->text.data + (size_t)strings[j].data;
@@ -173,6 +170,13 @@ static hst_status iterate(loop *l, bool *condition, hst_error *err) {
 
 static hst_status run(loop *l, int64_t most, bool condition, hst_error *err) {
     for (; l->iterations < most && condition; l->iterations++) HST_TRY(iterate(l, &condition, err));
+    for (int i = 0; i < l->a.states && l->iterations == 0; i++) {
+        const type given = type_of_tensor(l->in[i + 2]);
+        type made = l->a.body->outputs[i + 1]->type;
+        made.rank = -1;
+        if (!made.optional && made.dtype != HST_DTYPE_OPTIONAL && given.dtype != HST_DTYPE_OPTIONAL)
+            HST_TRY(eval_state(l->c, i, &given, &made, err));
+    }
     for (int i = 0; i < l->a.states; i++)
         if (eval_wants(l->c, i)) HST_TRY(move_whole(l->c, i, l->in[i + 2], err));
     for (int k = 0; k < l->a.scans; k++) HST_TRY(scan_give(l, k, err));

@@ -36,8 +36,13 @@ void infer_content(infer_context *c, int out, const dim *dims, int count);
 hst_status infer_matmul(infer_context *c, const type *a, const type *b, type *out, hst_error *err);
 /* dims of the broadcast of two types; BAD_SHAPE names the node. A symbol against 1 is the symbol, against n is n. */
 hst_status infer_broadcast(infer_context *c, const type *a, const type *b, type *out, hst_error *err);
-/* For If, Loop, Scan: fills in what is not known of a subgraph's input. The graph is to be inferred again afterwards. */
-void infer_subgraph_input(graph *g, int i, const type *t);
+/* For Loop, Scan, SequenceMap: what a subgraph's input is given. It fills in what is not known of the input, and wins
+ * over a declared shape; a declared element type that is another is BAD_SHAPE. `varies`: the shape is that of the first
+ * time alone, so nothing is filled in. The graph is to be inferred again afterwards. */
+hst_status infer_subgraph_input(infer_context *c, graph *g, int i, const type *t, bool varies, hst_error *err);
+/* A state that keeps its type from step to step (Scan): what is given and what the graph computes, united into out. */
+hst_status infer_state(infer_context *c, int i, const type *given, const type *computed, type *out, hst_error *err);
+bool type_contradicts(const type *a, const type *b); /* their shapes cannot be the same */
 /* Turns a negative axis; BAD_SHAPE "axis -3 out of range for rank 2". */
 hst_status axis_normalize(const node *n, int64_t axis, int rank, int *out, hst_error *err);
 /* The axes of a list (NULL: the first `count`), each normalized, none named twice: BAD_SHAPE. `out` (may be NULL,
@@ -116,6 +121,10 @@ hst_status eval_scratch(eval_context *c, size_t bytes, void **out, hst_error *er
 hst_status eval_need(const eval_context *c, int i, const char *name, const hst_tensor **out, hst_error *err);
 /* eval_need, and its integers (s32 or s64, rank 0 or 1). */
 hst_status eval_ints(const eval_context *c, int i, const char *name, int64_t *to, int most, int *count, hst_error *err);
+/* A length as inferred: the number, or what the symbol stands for where an input of the node has it; 0 otherwise. */
+int64_t eval_dim(const eval_context *c, dim d);
+/* BAD_SHAPE where state i of a Scan is no longer what it was, or cannot be what the graph makes of it. */
+hst_status eval_state(const eval_context *c, int i, const type *was, const type *is, hst_error *err);
 /* BAD_SHAPE where an input is a sequence or an empty optional and the operator takes none: to be asked before eval. */
 hst_status eval_check_lists(const node *n, const hst_tensor *const *in, hst_error *err);
 static inline bool eval_wants(const eval_context *c, int i) { return i < c->n_out && c->node->out[i]; }

@@ -50,8 +50,7 @@ static hst_status infer_input(infer_context *c, const args *a, int k, dim *lengt
         *length = dim_unify(c->model, x->dim[axis], *length, &ok);
         if (!ok) return node_error(c->node, err, HST_STATUS_BAD_SHAPE, "scan inputs of different lengths");
     }
-    infer_subgraph_input(a->body, a->states + k, &element);
-    return HST_STATUS_OK;
+    return infer_subgraph_input(c, a->body, a->states + k, &element, false, err);
 }
 
 static hst_status infer(infer_context *c, hst_error *err) {
@@ -59,19 +58,14 @@ static hst_status infer(infer_context *c, hst_error *err) {
     int axis;
     dim length = dim_symbol(c->model, "");
     HST_TRY(read_args(c->node, &a, err));
-    for (int i = 0; i < a.states; i++) infer_subgraph_input(a.body, i, infer_in(c, i));
+    for (int i = 0; i < a.states; i++) HST_TRY(infer_subgraph_input(c, a.body, i, infer_in(c, i), false, err));
     for (int k = 0; k < a.scan_in; k++) HST_TRY(infer_input(c, &a, k, &length, err));
     HST_TRY(graph_infer(a.body, err));
     for (int i = 0; i < c->n_out; i++) {
         const type *t = &a.body->outputs[i]->type;
         int k = i - a.states;
         c->out[i] = *t;
-        if (k < 0 && infer_in(c, i)->rank >= 0 && (t->rank < 0 || t->rank == infer_in(c, i)->rank)) {
-            const type *state = infer_in(c, i); /* its shape does not change */
-            c->out[i].rank = state->rank;
-            for (int j = 0; j < state->rank; j++)
-                if (t->rank < 0 || dim_is_symbol(t->dim[j])) c->out[i].dim[j] = state->dim[j];
-        }
+        if (k < 0) HST_TRY(infer_state(c, i, infer_in(c, i), t, &c->out[i], err));
         if (k < 0 || t->rank < 0 || t->rank == HST_RANK_MAX) continue;
         type *y = &c->out[i];
         y->rank = t->rank + 1;
@@ -154,8 +148,7 @@ static hst_status open_output(scanner *s, int k, const type *t, hst_error *err) 
                           rank);
     HST_TRY(axis_normalize(n, s->a.out_axes ? s->a.out_axes[k] : 0, rank, &axis, err));
     for (int j = 0; j < rank; j++) {
-        dim d = j == axis ? s->length : t->dim[j < axis ? j : j - 1];
-        dims[j] = d < 0 ? 0 : d;
+        dims[j] = j == axis ? s->length : eval_dim(s->c, t->dim[j < axis ? j : j - 1]);
     }
     HST_TRY(
         move_out(s->c, s->a.states + k, t->dtype, rank, dims, &s->whole[k], &s->parts[s->a.scan_in + k].bytes, err));
@@ -201,12 +194,14 @@ static hst_status step(scanner *s, int64_t t, hst_error *err) {
     }
     HST_TRY(c->runtime->check(c, err));
     HST_TRY(c->runtime->subgraph(c, s->a.body, s->in, c->n_in, s->out, s->a.body->n_outputs, err));
+    hst_status status = HST_STATUS_OK;
     for (int i = 0; i < s->a.states; i++) {
+        const type was = type_of_tensor(s->in[i]), is = type_of_tensor(s->out[i]);
+        if (status == HST_STATUS_OK) status = eval_state(c, i, &was, &is, err);
         tensor_free(s->states[i]);
         s->in[i] = s->states[i] = s->out[i];
         s->out[i] = NULL;
     }
-    hst_status status = HST_STATUS_OK;
     for (int k = 0; k < s->a.scan_out; k++) {
         if (status == HST_STATUS_OK) status = store(s, k, t, s->out[s->a.states + k], err);
         tensor_free(s->out[s->a.states + k]);
@@ -216,6 +211,10 @@ static hst_status step(scanner *s, int64_t t, hst_error *err) {
 }
 
 static hst_status run(scanner *s, hst_error *err) {
+    for (int i = 0; i < s->a.states; i++) {
+        const type given = type_of_tensor(s->in[i]);
+        HST_TRY(eval_state(s->c, i, &given, &s->a.body->outputs[i]->type, err));
+    }
     for (int64_t t = 0; t < s->length; t++) HST_TRY(step(s, t, err));
     for (int i = 0; i < s->a.states; i++)
         if (eval_wants(s->c, i)) HST_TRY(move_whole(s->c, i, s->in[i], err));

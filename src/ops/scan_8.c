@@ -44,14 +44,26 @@ static hst_status infer(infer_context *c, hst_error *err) {
         if (x->rank >= 0 && x->rank < drop)
             return node_error(c->node, err, HST_STATUS_BAD_SHAPE, "input %d has rank %d", i + 1, x->rank);
         for (int k = 0; k < element.rank; k++) element.dim[k] = x->dim[k + drop];
-        if (x->rank >= drop) batch = x->dim[0];
-        if (x->rank >= drop && drop == 2) length = x->dim[1];
-        infer_subgraph_input(a.body, i, &element);
+        bool ok = true, same = true;
+        if (x->rank >= drop) batch = dim_unify(c->model, x->dim[0], batch, &ok);
+        if (x->rank >= drop && drop == 2) length = dim_unify(c->model, x->dim[1], length, &same);
+        if (!ok || !same)
+            return node_error(c->node, err, HST_STATUS_BAD_SHAPE,
+                              "input %d has other sequences or steps than those before", i + 1);
+        HST_TRY(infer_subgraph_input(c, a.body, i, &element, false, err));
     }
     HST_TRY(graph_infer(a.body, err));
     for (int i = 0; i < c->n_out; i++) {
         const type *t = &a.body->outputs[i]->type;
         const int more = 1 + (i >= a.states);
+        type state = *t;
+        if (more == 1) {
+            const type *x = infer_in(c, 1 + i);
+            type given = {.dtype = x->dtype, .rank = x->rank < 0 ? -1 : x->rank - 1};
+            for (int k = 0; k < given.rank; k++) given.dim[k] = x->dim[k + 1];
+            HST_TRY(infer_state(c, i, &given, t, &state, err));
+            t = &state;
+        }
         c->out[i].dtype = t->dtype;
         if (t->rank < 0 || t->rank + more > HST_RANK_MAX) continue;
         c->out[i].rank = t->rank + more;
@@ -94,7 +106,7 @@ static hst_status open_output(scanner *s, int i, const type *t, hst_error *err) 
                           rank);
     dims[0] = s->batch;
     dims[1] = s->length;
-    for (int k = more; k < rank; k++) dims[k] = t->dim[k - more] < 0 ? 0 : t->dim[k - more];
+    for (int k = more; k < rank; k++) dims[k] = eval_dim(s->c, t->dim[k - more]);
     HST_TRY(eval_output(s->c, i, t->dtype, rank, dims, &s->whole[i], err));
     if (s->whole[i]->bytes) memset(s->whole[i]->data, 0, s->whole[i]->bytes);
     return HST_STATUS_OK;
@@ -117,12 +129,14 @@ static hst_status store(scanner *s, int i, int64_t k, const hst_tensor *x, hst_e
 static hst_status step(scanner *s, int64_t b, int64_t at, hst_error *err) {
     HST_TRY(s->c->runtime->check(s->c, err));
     HST_TRY(s->c->runtime->subgraph(s->c, s->a.body, s->in, s->a.body->n_inputs, s->out, s->a.body->n_outputs, err));
+    hst_status status = HST_STATUS_OK;
     for (int i = 0; i < s->a.states; i++) {
+        const type was = type_of_tensor(s->in[i]), is = type_of_tensor(s->out[i]);
+        if (status == HST_STATUS_OK) status = eval_state(s->c, i, &was, &is, err);
         tensor_free(s->states[i]);
         s->in[i] = s->states[i] = s->out[i];
         s->out[i] = NULL;
     }
-    hst_status status = HST_STATUS_OK;
     for (int i = s->a.states; i < s->c->n_out; i++) {
         if (status == HST_STATUS_OK) status = store(s, i, b * s->length + at, s->out[i], err);
         tensor_free(s->out[i]);
@@ -133,7 +147,11 @@ static hst_status step(scanner *s, int64_t b, int64_t at, hst_error *err) {
 
 static hst_status sequence(scanner *s, int64_t b, int64_t length, hst_error *err) {
     const args *a = &s->a;
-    for (int i = 0; i < a->states; i++) s->in[i] = part_of(s->c->in[1 + i], 1, b, &s->parts[i]);
+    for (int i = 0; i < a->states; i++) {
+        s->in[i] = part_of(s->c->in[1 + i], 1, b, &s->parts[i]);
+        const type given = type_of_tensor(s->in[i]);
+        HST_TRY(eval_state(s->c, i, &given, &a->body->outputs[i]->type, err));
+    }
     for (int64_t t = 0; t < length; t++) {
         for (int k = 0; k < a->scan_in; k++) {
             const int i = a->states + k;

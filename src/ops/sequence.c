@@ -184,7 +184,7 @@ static hst_status infer_map(infer_context *c, hst_error *err) {
     for (int i = 0; i < c->n_in; i++) {
         const type *t = infer_in(c, i);
         type item = t->dtype == HST_DTYPE_SEQUENCE || i == 0 ? item_type(c->model, t) : *t;
-        if (t->dtype != HST_DTYPE_NONE) infer_subgraph_input(body, i, &item);
+        if (t->dtype != HST_DTYPE_NONE) HST_TRY(infer_subgraph_input(c, body, i, &item, false, err));
     }
     HST_TRY(graph_infer(body, err));
     for (int i = 0; i < c->n_out; i++) {

@@ -169,6 +169,9 @@ static const bad bads[] = {
     {"RotaryEmbedding", 0, "(f32[1,2,4]{0}, f32[3,2]{0}, f32[3,2]{0}, s64[1,2]{0}) -> (f32[1]{0})", SHAPE, "num_heads is 0"},
     {"RotaryEmbedding", 0, "(f32[1,2,4]{0}, f32[3,2]{0}, f32[2,2]{0}, s64[1,2]{0}; num_heads=1) -> (f32[1]{0})", SHAPE, "'sin_cache'"},
     {"RotaryEmbedding", 0, "(f32[1,2,4]{0}, f32[3,2]{0}, f32[3,2]{0}, s64[1,2]{0}; num_heads=1, rotary_embedding_dim=6) -> (f32[1]{0})", SHAPE, "rotary_embedding_dim is 6"},
+    {"Scan", 0, "(b8[2,1]{0}, b8[3,2]{1}; num_scan_inputs=1, body=graph{(s, x) t = Or(s, x); -> (t)}) -> (b8[1]{0})", SHAPE, "state 0 is b8[2,1], its graph makes it b8[2,2]"},
+    {"Scan", 0, "(f32[]{0}, f32[2]{1}; num_scan_inputs=1, body=graph{(s, x) t = Cast(x; to=11); -> (t)}) -> (f32[1]{0})", SHAPE, "state 0 is f32[], its graph makes it f64[]"},
+    {"Scan", 8, "(_, b8[1,1]{0}, b8[1,3,2]{1}; num_scan_inputs=1, body=graph{(s, x) t = Or(s, x); -> (t)}) -> (b8[1]{0})", SHAPE, "state 0 is b8[1], its graph makes it b8[2]"},
     {0},
 };
 // clang-format on
@@ -210,6 +213,57 @@ static void test_bad_nodes(void **state) {
     for (const bad *b = bads; b->op; b++) check(b);
 }
 
+/* A body whose first input is declared as `declared`: what the operator gives it wins where that is a shape that does
+ * not change, and is refused else. `message` NULL: it runs, and is what was inferred. */
+static void check_declared(const char *op_type, const char *text, int input, type declared, const char *message) {
+    op_case c = {.name = op_type, .text = text};
+    case_model m;
+    hst_error err = {0};
+    const hst_tensor *in[8];
+    hst_tensor *out[8] = {0};
+    int n = 0;
+    assert_int_equal(case_parse(op_find("", op_type, CASE_OPSET), &c, &m, &err), HST_STATUS_OK);
+    graph *g = m.model->main;
+    node_graph(g->first, "body")->inputs[input]->type = declared;
+    for (int i = 0; i < m.n_in; i++)
+        if (m.in[i]) in[n++] = m.in[i];
+    hst_status status = ops_resolve(g, &err);
+    if (status == HST_STATUS_OK) status = graph_infer(g, &err);
+    if (status == HST_STATUS_OK) status = interp_run(g, in, out, NULL, &err);
+    if (message && (status != SHAPE || !strstr(err.message, message)))
+        fail_msg("%s\n  gives %s '%s'", text, status_name(status), err.message);
+    if (!message && status != HST_STATUS_OK) fail_msg("%s: %s", text, err.message);
+    for (int k = 0; k < g->n_outputs; k++) {
+        const type is = out[k] ? type_of_tensor(out[k]) : (type){.rank = -1};
+        if (out[k] && type_contradicts(&g->outputs[k]->type, &is))
+            fail_msg("%s: output %d is not as inferred", text, k);
+        tensor_free(out[k]);
+    }
+    case_free(&m);
+}
+
+static void test_declared(void **state) {
+    (void)state;
+    static const char
+        *const scan = "(f32[2]{0}, f32[3,2]{1}; num_scan_inputs=1, body=graph{(s, x) t = Add(s, x); u = "
+                      "Identity(t); -> (t, u)}) -> (f32[2]{0}, f32[3,2]{0})",
+               *loop = "(s64[]{3}, b8[]{1}, f32[1]{1}; body=graph{(i, c, s) t = Concat(s, s; axis=0); z = "
+                       "ReduceSum(t; keepdims=0); -> (c, t, z)}) -> (f32[8]{1}, f32[3]{0})",
+               *map = "(seq{f32[2]{1}}, f32[2]{1}; body=graph{(a, b) c = Add(a, b); -> (c)}) -> (seq{f32[2]{2}})";
+    check_declared("Scan", scan, 0, (type){.dtype = HST_DTYPE_F32, .rank = 0}, NULL);
+    check_declared("Scan", scan, 1, (type){.dtype = HST_DTYPE_F32, .rank = 1, .dim = {1}}, NULL);
+    check_declared("Scan", scan, 0, (type){.dtype = HST_DTYPE_F64, .rank = 1, .dim = {2}},
+                   "declared f64 and is given f32");
+    check_declared("Loop", loop, 2, (type){.dtype = HST_DTYPE_F32, .rank = 1, .dim = {4}}, NULL);
+    check_declared("Loop", loop, 2, (type){.dtype = HST_DTYPE_F32, .rank = 0}, "axis 0 out of range for rank 0");
+    check_declared("Loop", loop, 0, (type){.dtype = HST_DTYPE_S64, .rank = 1, .dim = {1}}, NULL);
+    check_declared("Loop", loop, 2, (type){.dtype = HST_DTYPE_F32, .rank = 1, .dim = {1}},
+                   "input 's' of graph '' is f32[2], it should be f32[1]");
+    check_declared("SequenceMap", map, 1, (type){.dtype = HST_DTYPE_F32, .rank = 2, .dim = {2, 2}}, NULL);
+    check_declared("SequenceMap", "(seq{f32[2]{1}}; body=graph{(a) c = Neg(a); -> (c)}) -> (seq{f32[2]{2}})", 0,
+                   (type){.dtype = HST_DTYPE_F32, .rank = 1, .dim = {3}}, "it should be f32[3]");
+}
+
 /* Texts that are no case. */
 static void test_bad_text(void **state) {
     (void)state;
@@ -244,6 +298,7 @@ static void test_bad_text(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_bad_nodes), cmocka_unit_test(test_bad_text)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_bad_nodes), cmocka_unit_test(test_declared),
+                                       cmocka_unit_test(test_bad_text)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
