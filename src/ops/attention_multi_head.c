@@ -22,8 +22,8 @@ static hst_status infer(infer_context *c, hst_error *err) {
     y->dim[1] = q->dim[1];
     if (v->rank == 3)
         y->dim[2] = v->dim[2];
-    else if (v->rank == 4 && !dim_is_symbol(v->dim[3]) && !dim_is_symbol(v->dim[1]))
-        y->dim[2] = v->dim[1] * v->dim[3];
+    else if (v->rank == 4)
+        y->dim[2] = dim_product(c->model, (dim[]){v->dim[1], v->dim[3]}, 2);
     else if (q->rank == 3 && v->rank < 0)
         y->dim[2] = dim_symbol(c->model, "");
     else if (q->rank == 5)

@@ -20,6 +20,8 @@ static hst_status merge(infer_context *c, dim *to, dim d, hst_error *err) {
         *to = d;
     else if (dim_is_symbol(*to) && !dim_is_symbol(d))
         *to = d;
+    else if (dim_is_symbol(*to) && dim_is_symbol(d))
+        *to = dim_symbol(c->model, ""); /* either may be 1 */
     else if (!dim_is_symbol(*to) && !dim_is_symbol(d))
         return node_error(c->node, err, HST_STATUS_BAD_SHAPE, "one label stands for %lld and %lld", (long long)*to,
                           (long long)d);

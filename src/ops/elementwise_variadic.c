@@ -43,6 +43,24 @@ static void infer_numbers(infer_context *c, bool least) {
     if (n >= 0) infer_content(c, 0, most, n);
 }
 
+static hst_status bad_old_shape(const node *n, int i, const type *t, const type *first, hst_error *err) {
+    char a[160], b[160];
+    return node_error(n, err, HST_STATUS_BAD_SHAPE,
+                      "input %d is %s, the others are %s: before opset 8 none is broadcast", i,
+                      type_format(n->graph->model, t, a, sizeof a), type_format(n->graph->model, first, b, sizeof b));
+}
+
+/* The shape that both types have. */
+static hst_status infer_same(infer_context *c, const type *all, int i, type *out, hst_error *err) {
+    const type *t = infer_in(c, i);
+    bool ok = true;
+    if (type_contradicts(all, t)) return bad_old_shape(c->node, i, t, all, err);
+    out->rank = all->rank < 0 ? t->rank : all->rank;
+    memcpy(out->dim, all->rank < 0 ? t->dim : all->dim, sizeof out->dim);
+    for (int k = 0; k < out->rank && t->rank >= 0; k++) out->dim[k] = dim_unify(c->model, out->dim[k], t->dim[k], &ok);
+    return HST_STATUS_OK;
+}
+
 static hst_status infer(infer_context *c, hst_error *err) {
     const binary_rule *rule = rule_of(c->node);
     type all = *infer_in(c, 0);
@@ -53,8 +71,10 @@ static hst_status infer(infer_context *c, hst_error *err) {
         if (t->dtype != HST_DTYPE_NONE && t->dtype != all.dtype)
             return node_error(c->node, err, HST_STATUS_BAD_SHAPE, "input %d is %s, others are %s", i,
                               dtype_name(t->dtype), dtype_name(all.dtype));
-        if (c->node->opset < 8) continue; /* all of one shape */
-        HST_TRY(infer_broadcast(c, &all, t, &both, err));
+        if (c->node->opset >= 8)
+            HST_TRY(infer_broadcast(c, &all, t, &both, err));
+        else /* all of one shape */
+            HST_TRY(infer_same(c, &all, i, &both, err));
         all.rank = both.rank;
         memcpy(all.dim, both.dim, sizeof all.dim);
     }
@@ -126,7 +146,12 @@ static hst_status eval(eval_context *c, hst_error *err) {
             return node_error(c->node, err, HST_STATUS_BAD_SHAPE, "input %d is %s, input 0 is %s", i,
                               c->in[i] ? dtype_name(c->in[i]->dtype) : "missing",
                               c->in[0] ? dtype_name(c->in[0]->dtype) : "missing");
-    hst_dtype d = c->in[0]->dtype;
+    const type first = type_of_tensor(c->in[0]);
+    for (int i = 1; i < c->n_in && c->node->opset < 8; i++) {
+        const type t = type_of_tensor(c->in[i]);
+        if (!type_equal(&t, &first)) return bad_old_shape(c->node, i, &t, &first, err);
+    }
+    hst_dtype d = first.dtype;
     if (!dtype_is_float(d) && !(dtype_is_integer(d) && rule->integer)) return elementwise_bad_dtype(c->node, d, err);
     hst_dtype wide = !dtype_is_float(d) ? HST_DTYPE_S64 : d == HST_DTYPE_F64 ? d : HST_DTYPE_F32;
     hst_status status = broadcast_shape(c->in, c->n_in, &rank, dims, err);

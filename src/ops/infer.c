@@ -277,7 +277,7 @@ static hst_status infer_node(node *n, infer_memory *memory, hst_error *err) {
         for (int k = 0; k < out_types[i].rank && !n->graph->parent; k++)
             dim_assume_length(c.model, out_types[i].dim[k]);
         HST_TRY(merge(n, v, &out_types[i], err));
-        if (out_contents[i]) {
+        if (out_contents[i] && (v->type.rank == 0 || v->type.rank == 1)) {
             v->content = out_contents[i];
             v->content_count = out_counts[i];
         }

@@ -27,7 +27,7 @@ static hst_status infer(infer_context *c, hst_error *err) {
     if (c->n_in > 2 && c->node->in[2]) {
         if (infer_ints(c, 2, shape, HST_RANK_MAX) != x->rank) return HST_STATUS_OK;
         for (int k = 0; k < x->rank; k++)
-            if (shape[k] >= 0) y->dim[k] = shape[k];
+            if (shape[k] >= 0 && k >= 2) y->dim[k] = shape[k];
         return HST_STATUS_OK;
     }
     for (int k = 0; k < w.rank; k++)
@@ -55,6 +55,10 @@ static hst_status eval(eval_context *c, hst_error *err) {
     if (tensor_count(indices) != tensor_count(x) || (eval_in(c, 2) && count != x->rank))
         return node_error(c->node, err, HST_STATUS_BAD_SHAPE, "%lld indices for %lld elements, output_shape has %d",
                           (long long)tensor_count(indices), (long long)tensor_count(x), count);
+    for (int k = 0; k < 2; k++)
+        if (shape[k] != dims[k])
+            return node_error(c->node, err, HST_STATUS_BAD_SHAPE, "output_shape has %lld on axis %d, X has %lld",
+                              (long long)shape[k], k, (long long)dims[k]);
     HST_TRY(move_indices(c, indices, "I", &index, err));
     HST_TRY(move_in(c, x, &from, err));
     HST_TRY(move_out(c, 0, x->dtype, x->rank, shape, &y, &to, err));

@@ -12,7 +12,7 @@ static hst_status infer(infer_context *c, hst_error *err) {
     const type *x = infer_in(c, 0), *scale = infer_in(c, 1);
     int axis;
     c->out[0] = *x;
-    c->out[0].dtype = scale->dtype != HST_DTYPE_NONE ? scale->dtype : x->dtype;
+    c->out[0].dtype = scale->dtype;
     for (int k = 1; k < c->n_out; k++) c->out[k].dtype = (hst_dtype)node_int(c->node, "stash_type", HST_DTYPE_F32);
     if (x->rank < 0) return HST_STATUS_OK;
     HST_TRY(axis_normalize(c->node, node_int(c->node, "axis", -1), x->rank, &axis, err));

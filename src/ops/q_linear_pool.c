@@ -28,6 +28,10 @@ static hst_status expand(const node *n, graph *g, value *const *in, value **out,
     if (rank < 3 || !q_type(in[0]->type.dtype))
         return node_error(n, err, HST_STATUS_BAD_SHAPE, "an input of %s and rank %d", dtype_name(in[0]->type.dtype),
                           rank);
+    const bool zero = n->n_in > 4 && in[4];
+    if (zero && in[4]->type.dtype != in[0]->type.dtype)
+        return node_error(n, err, HST_STATUS_BAD_SHAPE, "x is %s, y_zero_point %s", dtype_name(in[0]->type.dtype),
+                          dtype_name(in[4]->type.dtype));
     value *x = expand_node(&e, "DequantizeLinear", in, in[2] ? 3 : 2);
     if (last) x = move_channels(&e, x, rank, false);
     x = expand_unary(&e, "AveragePool", x);
@@ -36,7 +40,6 @@ static hst_status expand(const node *n, graph *g, value *const *in, value **out,
         if (a && !node_add_attribute(x->producer, a)) return error_no_memory(err, sizeof *a, "an expansion");
     }
     if (last) x = move_channels(&e, x, rank, true);
-    const bool zero = n->n_in > 4 && in[4];
     value *y = zero ? in[4] : expand_cast(&e, expand_scalar(&e, HST_DTYPE_F32, 0), in[0]->type.dtype);
     out[0] = expand_node(&e, "QuantizeLinear", (value *const[]){x, in[3], y}, 3);
     return expansion_done(&e);
