@@ -122,6 +122,11 @@ static void add_wide(const hst_tensor *t, float beta, hst_tensor *y) {
 
 /* ---- running ---- */
 
+/* An integer of 64 bits; NaN is none. */
+static bool is_whole(float x) {
+    return x >= -9223372036854775808.0f && x < 9223372036854775808.0f && x == (float)(int64_t)x;
+}
+
 static hst_status run(const void *state, eval_context *c, hst_error *err) {
     const args at = read_args(c->node);
     const hst_tensor *addend = eval_in(c, 2);
@@ -141,7 +146,7 @@ static hst_status run(const void *state, eval_context *c, hst_error *err) {
         if (activation.function != UNARY_COPY)
             return node_error(c->node, err, HST_STATUS_UNSUPPORTED, "activation %s on %s", activation.name,
                               dtype_name(d));
-        if (dtype_is_integer(d) && (at.alpha != (float)(int64_t)at.alpha || at.beta != (float)(int64_t)at.beta))
+        if (dtype_is_integer(d) && (!is_whole(at.alpha) || !is_whole(at.beta)))
             return node_error(c->node, err, HST_STATUS_UNSUPPORTED, "alpha %g and beta %g on %s", (double)at.alpha,
                               (double)at.beta, dtype_name(d));
         HST_TRY(matmul_product_run(c, &p, err));

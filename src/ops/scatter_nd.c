@@ -64,7 +64,8 @@ static hst_status eval(eval_context *c, hst_error *err) {
     memcpy(to, from, size * (size_t)tensor_count(x));
     if (tensor_count(updates) == 0) return move_done(y, to, err);
     move_strides(x->rank, x->dim, stride);
-    int64_t k = index->dim[index->rank - 1], run = k ? stride[k - 1] : tensor_count(x);
+    int64_t k = index->dim[index->rank - 1], run = 1; /* not 0, as updates has elements */
+    for (int64_t i = k; i < x->rank; i++) run *= x->dim[i];
     int64_t tuples = tensor_count(updates) / run;
     for (int64_t t = 0; t < tuples; t++) {
         int64_t at = 0;
