@@ -66,6 +66,32 @@ static hst_status infer(infer_context *c, hst_error *err) {
 
 /* ---- the expansion ---- */
 
+/* Its nodes broadcast; what would make the result larger is refused, as the fast path does. */
+static hst_status check_shapes(const node *n, const args *at, value *const *in, hst_error *err) {
+    const type *x = &in[QKV]->type, *mask = given(n, KEY_MASK) ? &in[KEY_MASK]->type : NULL;
+    const type *of = at->packed ? mask : x; /* where sequences and keys are counted */
+    if (of->rank < 2) return node_error(n, err, HST_STATUS_BAD_SHAPE, "the key mask has rank %d, not 2", of->rank);
+    const type want[2] = {{.rank = 2, .dim = {of->dim[0], of->dim[1]}},
+                          {.rank = 4, .dim = {of->dim[0], at->heads, of->dim[1], of->dim[1]}}};
+    bool fits = (!mask || !type_contradicts(mask, &want[0])) && (of->dim[1] < 0 || at->queries <= of->dim[1]);
+    if (given(n, QUERIES)) {
+        const type *q = &in[QUERIES]->type;
+        fits = fits && (q->rank < 1 || q->dim[0] < 0 || of->dim[0] < 0 || q->dim[0] == of->dim[0]);
+    }
+    if (given(n, BIAS)) {
+        type bias = in[BIAS]->type;
+        fits = fits && bias.rank >= 2 && bias.rank <= 4;
+        for (int i = 1; i <= bias.rank && fits; i++) {
+            const dim a = bias.dim[bias.rank - i], b = want[1].dim[4 - i];
+            fits = a < 0 || b < 0 || a == b || (a == 1 && i > 1);
+        }
+    }
+    if (fits) return HST_STATUS_OK;
+    return node_error(n, err, HST_STATUS_BAD_SHAPE,
+                      "the key mask, the bias or the queries are not of %lld sequences of %lld keys",
+                      (long long)of->dim[0], (long long)of->dim[1]);
+}
+
 static value *head_rows(expansion *e, value *packed, int64_t which) { /* [3, B, H, S, d] -> [B, H, S, d] */
     value *index = expand_scalar(e, HST_DTYPE_S64, (double)which);
     value *y = expand_binary(e, "Gather", packed, index);
@@ -100,6 +126,7 @@ static hst_status expand(const node *n, graph *g, value *const *in, value **out,
     if (x->rank != 3 || dim_is_symbol(x->dim[2]))
         return node_error(n, err, HST_STATUS_UNSUPPORTED, "cannot be expanded before its hidden size is known");
     HST_TRY(read_args(n, x->dim[2], &at, err));
+    HST_TRY(check_shapes(n, &at, in, err));
     const int64_t hidden = x->dim[2] / at.parts, d = hidden / at.heads;
     value *qkv = at.packed ? unpacked(&e, in[QKV], in[KEY_MASK], in[ROWS], x->dim[2]) : in[QKV];
     value *rows = expand_reshape(&e, qkv, (int64_t[]){0, 0, at.parts, at.heads, d}, 5);

@@ -53,6 +53,10 @@ const matmul_activation *matmul_activation_find(const char *name); /* NULL: unkn
 /* The node's attribute "activation"; UNSUPPORTED where it is not known. */
 hst_status matmul_activation_of(const node *n, const matmul_activation **out, hst_error *err);
 value *matmul_activation_expand(expansion *e, const matmul_activation *a, value *x);
+/* BAD_SHAPE where what a linear layer x [..., K] of `columns` adds is provably not bias [N] and residual [..., N]; its
+ * expansion would broadcast. NULL: absent. */
+hst_status matmul_check_added(const node *n, const type *x, dim columns, const type *bias, const type *residual,
+                              hst_error *err);
 
 /* A product C = act(alpha * A' B' + bias) + residual over batches, as numpy.matmul. */
 typedef struct matmul_product {

@@ -48,3 +48,23 @@ value *matmul_activation_expand(expansion *e, const matmul_activation *a, value 
     value *factor = expand_binary(e, "Add", inner, expand_scalar(e, f, 1));
     return expand_binary(e, "Mul", expand_binary(e, "Mul", x, factor), expand_scalar(e, f, 0.5));
 }
+
+hst_status matmul_check_added(const node *n, const type *x, dim columns, const type *bias, const type *residual,
+                              hst_error *err) {
+    type y = *x;
+    char a[160], b[160];
+    const model *m = n->graph->model;
+    if (x->rank < 1) return HST_STATUS_OK;
+    y.dim[y.rank - 1] = columns;
+    if (residual && type_contradicts(&y, residual))
+        return node_error(n, err, HST_STATUS_BAD_SHAPE, "the residual is %s, the result %s",
+                          type_format(m, residual, a, sizeof a), type_format(m, &y, b, sizeof b));
+    bool fits = !bias || bias->rank <= y.rank;
+    for (int i = 1; bias && fits && i <= bias->rank; i++) {
+        const dim d = bias->dim[bias->rank - i], want = i == 1 ? columns : 1;
+        fits = d < 0 || want < 0 || d == want;
+    }
+    return fits ? HST_STATUS_OK
+                : node_error(n, err, HST_STATUS_BAD_SHAPE, "the bias is %s for %lld columns",
+                             type_format(m, bias, a, sizeof a), (long long)columns);
+}

@@ -14,13 +14,13 @@ static int64_t packed_columns(const node *n) {
 }
 
 /* The weights' type as a matrix [K, N]. */
-static hst_status infer_packed(const infer_context *c, type *w, hst_error *err) {
-    const int64_t n = packed_columns(c->node);
+static hst_status as_matrix(const node *node, type *w, hst_error *err) {
+    const int64_t n = packed_columns(node);
     bool known = true; /* no length is a symbol */
     for (int i = 0; i < w->rank; i++) known &= !dim_is_symbol(w->dim[i]);
     if (w->rank < 0) return HST_STATUS_OK;
     if (w->rank != 3 || n < 0 || (known && !matmul_is_packed(w->rank, w->dim, n)))
-        return node_error(c->node, err, HST_STATUS_BAD_SHAPE, "packed weights of rank %d do not hold %lld columns",
+        return node_error(node, err, HST_STATUS_BAD_SHAPE, "packed weights of rank %d do not hold %lld columns",
                           w->rank, (long long)n);
     w->rank = 2;
     w->dim[0] = w->dim[1];
@@ -35,16 +35,16 @@ static hst_status infer(infer_context *c, hst_error *err) {
     HST_TRY(matmul_activation_of(c->node, &activation, err));
     c->out[0].dtype = HST_DTYPE_F32;
     if (node_attribute(c->node, "columns")) {
-        HST_TRY(infer_packed(c, &swapped, err));
-        return infer_matmul(c, x, &swapped, &c->out[0], err);
-    }
-    if (w->rank >= 0 && w->rank != 2)
+        HST_TRY(as_matrix(c->node, &swapped, err));
+    } else if (w->rank >= 0 && w->rank != 2) {
         return node_error(c->node, err, HST_STATUS_BAD_SHAPE, "weights have rank %d, not 2", w->rank);
-    if (node_int(c->node, "transB", 0) && w->rank == 2) {
+    } else if (node_int(c->node, "transB", 0) && w->rank == 2) {
         swapped.dim[0] = w->dim[1];
         swapped.dim[1] = w->dim[0];
     }
-    return infer_matmul(c, x, &swapped, &c->out[0], err);
+    HST_TRY(infer_matmul(c, x, &swapped, &c->out[0], err));
+    return swapped.rank == 2 ? matmul_check_added(c->node, x, swapped.dim[1], infer_in(c, 2), infer_in(c, 3), err)
+                             : HST_STATUS_OK;
 }
 
 /* ---- the expansion ---- */
@@ -72,6 +72,12 @@ static hst_status expand(const node *n, graph *g, value *const *in, value **out,
     const float alpha = node_float(n, "alpha", 1);
     const bool packed = node_attribute(n, "columns") != NULL;
     const hst_dtype dtype = in[1]->type.dtype;
+    type matrix = in[1]->type;
+    if (packed) HST_TRY(as_matrix(n, &matrix, err));
+    if (matrix.rank == 2)
+        HST_TRY(matmul_check_added(n, &in[0]->type, matrix.dim[packed || !node_int(n, "transB", 0)],
+                                   n->n_in > 2 && in[2] ? &in[2]->type : NULL,
+                                   n->n_in > 3 && in[3] ? &in[3]->type : NULL, err));
     value *w = packed ? unpacked(&e, in[1]) : in[1];
     if (dtype != HST_DTYPE_F32) w = expand_cast(&e, w, HST_DTYPE_F32);
     if (node_int(n, "transB", 0) && !packed) w = expand_transpose(&e, w, (int64_t[]){1, 0}, 2);

@@ -42,7 +42,7 @@ static hst_status infer(infer_context *c, hst_error *err) {
     c->out[0].rank = x->rank;
     memcpy(c->out[0].dim, x->dim, (size_t)x->rank * sizeof x->dim[0]);
     c->out[0].dim[x->rank - 1] = n;
-    return HST_STATUS_OK;
+    return matmul_check_added(c->node, x, n, infer_in(c, 3), infer_in(c, 4), err);
 }
 
 /* ---- the expansion ---- */
@@ -92,6 +92,8 @@ static hst_status expand(const node *n, graph *g, value *const *in, value **out,
         return node_error(n, err, HST_STATUS_UNSUPPORTED, "cannot be expanded before its sizes are known");
     const int64_t k = x->dim[x->rank - 1], columns = w_scale->dim[0];
     HST_TRY(check_weights(n, w->rank, w->dim, k, columns, err));
+    HST_TRY(matmul_check_added(n, x, columns, n->n_in > 3 && in[3] ? &in[3]->type : NULL,
+                               n->n_in > 4 && in[4] ? &in[4]->type : NULL, err));
     value *scale, *q = quantised(&e, in[0], &scale);
     value *sums = expand_binary(&e, "MatMulInteger", q, unpacked(&e, in[1], k, columns));
     value *y = expand_binary(&e, "Mul", expand_cast(&e, sums, HST_DTYPE_F32), expand_binary(&e, "Mul", scale, in[2]));
