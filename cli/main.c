@@ -12,7 +12,10 @@ static void print_help(FILE *to) {
             if (all_commands[i]->order == order)
                 fprintf(to, "  %-10s %s\n", all_commands[i]->name, all_commands[i]->summary);
     fprintf(to, "\n`hasten COMMAND --help` explains a command. Try: hasten run \"What a wonderful film.\"\n"
-                "Exit codes: 0 done, 1 failed, 2 wrong usage.\n");
+                "Exit codes: 0 done, 1 failed, 2 wrong usage.\n\n"
+                "HST_CPU=LEVEL        lowers the instruction set: `hasten list kernels` names the levels\n"
+                "HASTEN_LOG=LEVEL     error, warning (default), info or debug, on standard error\n"
+                "HASTEN_MODELS=FOLDER where the embedded model lies: FOLDER/sentiment\n");
 }
 
 static const command *find(const char *name) {

@@ -34,6 +34,8 @@ expect_input() {
 
 expect "no command" 2 "usage: hasten" "$hasten"
 expect "help" 0 "usage: hasten" "$hasten" --help
+expect "help, the command" 0 "^HASTEN_LOG=LEVEL" "$hasten" help
+expect "help of a command" 0 "usage: hasten run" "$hasten" help run
 expect "version" 0 "^hasten [0-9]" "$hasten" --version
 expect "unknown command" 2 "no command 'walk'" "$hasten" walk
 for command in run compile export inspect tokenize bench list explain verify; do
