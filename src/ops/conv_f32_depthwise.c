@@ -23,6 +23,7 @@ typedef struct axis {
 } axis;
 
 typedef struct job {
+    eval_context *c;
     const conv_f32 *p;
     const conv_family *f;
     const gemm_f32_family *turn;
@@ -73,12 +74,11 @@ static bool plan(const conv_f32 *p, int workers, job *j) {
         const bool known = s64_mul(j->in_rows, j->in_columns, &floats) && floats <= FLOATS_MOST / j->nr;
         const bool fits = known && floats <= FLOATS_WANTED / j->nr;
         if ((fits && j->parts >= wanted) || (rows ? j->rows <= ROWS_LEAST : j->columns <= COLUMNS_LEAST)) return known;
-        j->parts = known ? j->parts + 1 : j->parts * 2;
-        if (rows)
-            j->rows = ceil_div(j->y.out, j->parts);
-        else
-            j->columns = ceil_div(j->x.out, j->parts);
-        j->parts = rows ? ceil_div(j->y.out, j->rows) : ceil_div(j->x.out, j->columns);
+        int64_t *each = rows ? &j->rows : &j->columns;
+        const int64_t all = rows ? j->y.out : j->x.out;
+        /* Fewer each time: one part more may be cut into as many again, for ever. */
+        *each = smaller(ceil_div(all, known ? j->parts + 1 : j->parts * 2), *each - 1);
+        j->parts = ceil_div(all, *each);
     }
 }
 
@@ -182,7 +182,10 @@ static void unit(const job *j, int64_t u, float *own) {
 
 static void work(void *arg, const team_context *ctx) {
     const job *j = arg;
-    for (int64_t u; (u = team_next(ctx, 0, j->blocks * j->parts)) >= 0;) unit(j, u, j->scratch + ctx->worker * j->each);
+    for (int64_t u; (u = team_next(ctx, 0, j->blocks * j->parts)) >= 0;) {
+        if (j->c->runtime->check(j->c, NULL) != HST_STATUS_OK) return; /* conv_f32_depthwise gives the status */
+        unit(j, u, j->scratch + ctx->worker * j->each);
+    }
 }
 
 hst_status conv_f32_depthwise(eval_context *c, const conv_f32 *p, bool *done, hst_error *err) {
@@ -192,6 +195,7 @@ hst_status conv_f32_depthwise(eval_context *c, const conv_f32 *p, bool *done, hs
     if (macs / MACS_PER_WORKER < workers) workers = macs < MACS_PER_WORKER ? 1 : (int)(macs / MACS_PER_WORKER);
     job j;
     memset(&j, 0, sizeof j);
+    j.c = c;
     *done = plan(p, workers, &j);
     if (!*done) return HST_STATUS_OK;
     int64_t all = j.taps + 1 + CHUNK + 2 * j.nr + j.rows * j.columns + j.in_rows * j.in_columns;
@@ -208,5 +212,5 @@ hst_status conv_f32_depthwise(eval_context *c, const conv_f32 *p, bool *done, hs
         j.offset[k] = (k / j.x.kernel * j.y.dilation * j.in_columns + k % j.x.kernel * j.x.dilation) * j.nr;
     c->macs += (uint64_t)macs;
     team_run(c->team, workers, work, &j);
-    return HST_STATUS_OK;
+    return c->runtime->check(c, err);
 }

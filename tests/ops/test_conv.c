@@ -140,7 +140,27 @@ static void test_bits(void **state) {
     }
 }
 
+/* Rows so long that a few of them pass what a unit of work should hold. */
+static void test_wide(void **state) {
+    (void)state;
+    const problem p = {.rank = 2,
+                       .batch = 1,
+                       .groups = 17,
+                       .channels = 1,
+                       .filters = 1,
+                       .in = {40, 1300},
+                       .kernel = {3, 3},
+                       .stride = {1, 1},
+                       .dilation = {1, 1},
+                       .begin = {1, 1},
+                       .end = {1, 1},
+                       .out = {40, 1300}};
+    char text[1000];
+    write_text(&p, text, sizeof text);
+    check(&p, text, 2);
+}
+
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_bits)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_bits), cmocka_unit_test(test_wide)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
