@@ -4,9 +4,13 @@
 
 #include "ops/sliding.h"
 
-enum { PLANES_AT_LEAST = 1 << 15 }; /* elements that a worker is worth */
+enum {
+    PLANES_AT_LEAST = 1 << 15, /* elements that a worker is worth */
+    PACE = 1 << 20             /* taps between two questions whether the run should stop */
+};
 
 typedef struct job {
+    const eval_context *c;
     const window *w;
     const float *x;
     float *y;
@@ -18,7 +22,15 @@ static void columns(const float *row, int64_t n, float *most) {
     for (int64_t i = 0; i < n; i++) most[i] = row[i] > most[i] ? row[i] : most[i];
 }
 
-static void along(const window *w, int axis, const float *most, float *y) {
+/* False where the run is over; `steps` since that was asked. */
+static bool go_on(const job *j, int64_t *steps, int64_t more) {
+    if ((*steps += more) < PACE) return true;
+    *steps = 0;
+    return !planes_stop(j->c);
+}
+
+static bool along(const job *j, int axis, const float *most, float *y, int64_t *steps) {
+    const window *w = j->w;
     for (int64_t o = 0; o < w->out[axis]; o++) {
         int64_t first, last;
         const int64_t start = window_taps(w, axis, o, &first, &last);
@@ -28,10 +40,12 @@ static void along(const window *w, int axis, const float *most, float *y) {
             best = v > best ? v : best;
         }
         y[o] = best;
+        if (!go_on(j, steps, last - first)) return false;
     }
+    return true;
 }
 
-static void plane(const job *j, const float *x, float *most, float *y) {
+static bool plane(const job *j, const float *x, float *most, float *y, int64_t *steps) {
     const window *w = j->w;
     const int axis = w->rank - 1;
     const int64_t length = w->in[axis], rows = w->rank > 1 ? w->out[0] : 1;
@@ -39,26 +53,32 @@ static void plane(const job *j, const float *x, float *most, float *y) {
         int64_t first = 0, last = 1;
         const int64_t start = w->rank > 1 ? window_taps(w, 0, o, &first, &last) : 0;
         for (int64_t i = 0; i < length; i++) most[i] = -INFINITY;
-        for (int64_t t = first; t < last; t++)
+        for (int64_t t = first; t < last; t++) {
             columns(x + (start + t * (w->rank > 1 ? w->dilation[0] : 0)) * length, length, most);
-        along(w, axis, most, y);
+            if (!go_on(j, steps, length)) return false;
+        }
+        if (!along(j, axis, most, y, steps)) return false;
     }
+    return true;
 }
 
 static void work(void *arg, const team_context *ctx) {
     const job *j = arg;
+    float *most = j->scratch + ctx->worker * j->w->in[j->w->rank - 1];
+    int64_t steps = 0;
     for (int64_t i; (i = team_next(ctx, 0, j->planes)) >= 0;)
-        plane(j, j->x + i * j->in, j->scratch + ctx->worker * j->w->in[j->w->rank - 1], j->y + i * j->out);
+        if (!plane(j, j->x + i * j->in, most, j->y + i * j->out, &steps)) return;
 }
 
 hst_status pool_max_f32(eval_context *c, const window *w, int64_t planes, const float *x, float *y, hst_error *err) {
-    job j = {w, x, y, planes, window_count(w->in, w->rank), window_count(w->out, w->rank), NULL};
+    job j = {c, w, x, y, planes, window_count(w->in, w->rank), window_count(w->out, w->rank), NULL};
     int workers = team_size(c->team);
     void *memory;
-    if (planes * (j.in + j.out) / PLANES_AT_LEAST < workers)
-        workers = (int)(planes * (j.in + j.out) / PLANES_AT_LEAST) + 1;
+    if (planes <= 0 || j.out <= 0) return HST_STATUS_OK;
+    const double worth = (double)planes * ((double)j.in + (double)j.out) / PLANES_AT_LEAST;
+    if (worth < workers) workers = (int)worth + 1;
     HST_TRY(eval_scratch(c, (size_t)w->in[w->rank - 1] * (size_t)workers * sizeof(float) + 1, &memory, err));
     j.scratch = memory;
-    if (planes > 0 && j.out > 0) team_run(c->team, workers, work, &j);
-    return HST_STATUS_OK;
+    team_run(c->team, workers, work, &j);
+    return c->runtime->check ? c->runtime->check(c, err) : HST_STATUS_OK;
 }
