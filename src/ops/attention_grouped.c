@@ -18,13 +18,13 @@ static hst_status infer(infer_context *c, hst_error *err) {
     const type *q = infer_in(c, QUERY);
     const dim heads = node_int(c->node, "num_heads", 0), kv = node_int(c->node, "kv_num_heads", 0);
     const bool packed = c->node->n_in <= KEY || !c->node->in[KEY];
-    const dim all = heads + (packed ? 2 * kv : 0);
     bool ok = true;
     for (int i = 0; i < c->n_out; i++) c->out[i].dtype = q->dtype;
     if (q->rank < 0) return HST_STATUS_OK;
     if (q->rank != 3 || heads < 1 || kv < 1 || heads > INT32_MAX || kv > INT32_MAX)
         return node_error(c->node, err, HST_STATUS_BAD_SHAPE, "a query of rank %d for %lld heads on %lld", q->rank,
                           (long long)heads, (long long)kv);
+    const dim all = heads + (packed ? 2 * kv : 0);
     const dim d = dim_quotient(c->model, &q->dim[2], 1, &all, 1, &ok);
     if (!ok)
         return node_error(c->node, err, HST_STATUS_BAD_SHAPE, "rows of %lld elements for %lld heads",
@@ -93,7 +93,8 @@ static hst_status read_lengths(eval_context *c, grouped *g, hst_error *err) {
     size_t bytes;
     HST_TRY(eval_need(c, SEQLENS, "seqlens_k", &t, err));
     HST_TRY(eval_ints(c, TOTAL, "total_sequence_length", &count, 1, &one, err));
-    if (one != 1 || count < g->rows || !dtype_is_integer(t->dtype) || t->rank < 1 || tensor_count(t) != g->batch)
+    if (one != 1 || count < g->rows || count > INT32_MAX || !dtype_is_integer(t->dtype) || t->rank < 1 ||
+        tensor_count(t) != g->batch)
         return node_error(c->node, err, HST_STATUS_BAD_SHAPE,
                           "total_sequence_length is %lld for %lld rows, seqlens_k has %lld for %lld sequences",
                           (long long)count, (long long)g->rows, (long long)tensor_count(t), (long long)g->batch);

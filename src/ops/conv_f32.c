@@ -330,9 +330,10 @@ static void cut(job *j, int workers) {
 
 hst_status conv_f32_run(eval_context *c, const conv_f32 *p, hst_error *err) {
     const window *w = &p->w;
-    job j = {.c = c, .p = p, .f = kernels_get()->conv_f32(), .images = p->batch * p->groups};
+    job j = {.c = c, .p = p, .f = kernels_get()->conv_f32()};
     j.out = window_count(w->out, w->rank);
-    if (j.out * j.images * p->filters == 0) return HST_STATUS_OK;
+    if (!j.out || !p->batch || !p->filters) return HST_STATUS_OK;
+    j.images = p->batch * p->groups; /* fits, as y's count does */
     bool done;
     HST_TRY(conv_f32_depthwise(c, p, &done, err));
     if (done) return HST_STATUS_OK;

@@ -149,6 +149,7 @@ static hst_status eval_lp(eval_context *c, hst_error *err) {
 
 // clang-format off
 static const op_case max_cases[] = {
+    {"no elements, a huge window", 0, "(f32[0,1,9223372036854775807]{}; kernel_shape=[2147483647], dilations=[2147483647], auto_pad=\"SAME_UPPER\") -> (f32[0,1,9223372036854775807]{})", 0},
     {"2x2", 1, "(f32[1,1,3,3]{1 2 3 4 9 6 7 8 5}; kernel_shape=[2,2]) -> (f32[1,1,2,2]{9 9 9 9})", 0},
     {"indices", 0, "(f32[1,2,2,2]{1 2 3 4 8 7 6 5}; kernel_shape=[2,2]) -> (f32[1,2,1,1]{4 8}, s64[1,2,1,1]{3 4})", 0},
     {"storage order, padding", 8, "(f32[1,1,2,2]{1 2 3 -4}; kernel_shape=[2,2], pads=[1,0,0,0], storage_order=1) -> (f32[1,1,2,1]{2 3}, s64[1,1,2,1]{2 1})", 0},

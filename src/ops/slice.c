@@ -39,7 +39,8 @@ static int64_t clamp(int64_t a, int64_t low, int64_t high) {
 /* The first place taken, how many there are, and the step (cut: a longer one takes the same). */
 static void resolve(const args *a, int axis, int64_t length, int64_t *first, int64_t *count, int64_t *step) {
     int64_t start = a->start[axis], end = a->end[axis];
-    *step = clamp(a->step[axis], -length - 1, length + 1);
+    const int64_t far = length < INT64_MAX ? length + 1 : length;
+    *step = clamp(a->step[axis], -far, far);
     if (start < 0) start = start < -length ? -1 : start + length; /* clamped below */
     if (end < 0) end = end < -length ? -1 : end + length;
     if (*step > 0) {
@@ -224,6 +225,7 @@ static const op_case cases[] = {
     {"backwards from before the front", 0, "(s32[2]{1 2}, s64[1]{-100}, s64[1]{-200}, s64[1]{0}, s64[1]{-1}) -> (s32[1]{1})", 0},
     {"huge steps", 0, "(s32[3]{1 2 3}, s64[1]{0}, s64[1]{9223372036854775807}, s64[1]{0}, s64[1]{9223372036854775807}) -> (s32[1]{1})", 0},
     {"huge negative step", 0, "(s32[3]{1 2 3}, s64[1]{-1}, s64[1]{-9223372036854775808}, s64[1]{0}, s64[1]{-9223372036854775808}) -> (s32[1]{3})", 0},
+    {"no elements, a huge axis", 0, "(f32[0,9223372036854775807]{}, s64[1]{0}, s64[1]{1}, s64[1]{1}, s64[1]{2}) -> (f32[0,1]{})", 0},
     {"start beyond the end", 0, "(f32[2,2]{1 2 3 4}, s64[1]{5}, s64[1]{9}, s64[1]{1}) -> (f32[2,0]{})", 0},
     {"s32 numbers, negative axis", 0, "(f32[2,2]{1 2 3 4}, s32[1]{-1}, s32[1]{2147483647}, s32[1]{-1}) -> (f32[2,1]{2 4})", 0},
     {"whole", 0, "(f32[2]{1 2}, s64[1]{0}, s64[1]{2}, _, s64[1]{1}) -> (f32[2]{1 2})", 0},

@@ -66,11 +66,11 @@ hst_status window_read(const node *n, int rank, const int64_t *kernel, window *w
 
 hst_status window_fit_axis(const node *n, window *w, int k, int64_t in, hst_error *err) {
     const int64_t reach = window_reach(w, k), s = w->stride[k];
-    int64_t padded;
+    int64_t padded, total, last;
     w->in[k] = in;
     if (w->padding == WINDOW_SAME_UPPER || w->padding == WINDOW_SAME_LOWER) {
         const int64_t out = in / s + (in % s != 0);
-        int64_t total = out ? (out - 1) * s + reach - in : 0;
+        total = out ? reach - (in - (out - 1) * s) : 0; /* what the last window lacks */
         if (total < 0) total = 0;
         w->begin[k] = w->padding == WINDOW_SAME_UPPER ? total / 2 : total - total / 2;
         w->end[k] = total - w->begin[k];
@@ -86,7 +86,7 @@ hst_status window_fit_axis(const node *n, window *w, int k, int64_t in, hst_erro
     const int64_t room = padded - reach;
     w->out[k] = room / s + 1;
     /* the last window begins inside the input or the padding before it */
-    if (w->ceil && room % s && w->out[k] * s < in + w->begin[k]) w->out[k]++;
+    if (w->ceil && room % s && s64_mul(w->out[k], s, &last) && last < in + w->begin[k]) w->out[k]++;
     return HST_STATUS_OK;
 }
 

@@ -165,6 +165,8 @@ static const bad bads[] = {
     {"Attention", 0, "(f32[1,1,1,2]{0}, f32[1,1,2,2]{0}, f32[1,1,2,2]{0}, _, _, _, s64[1]{3}) -> (f32[1]{0})", SHAPE, "nonpad_kv_seqlen is 3 for 2 keys"},
     {"Attention", 0, "(f32[1,1,1,2]{0}, f32[1,1,2,2]{0}, f32[1,1,2,2]{0}; left_window_size=-2) -> (f32[1]{0})", FORMAT, "left_window_size -2"},
     {"Attention", 0, "(s32[1,1,1,2]{0}, s32[1,1,2,2]{0}, s32[1,1,2,2]{0}) -> (f32[1]{0})", SHAPE, "attention of s32"},
+    {"GroupQueryAttention", 0, "(f32[1,1,4]{0}, _, _, _, _, s32[1]{0}, s32[1]{1}; num_heads=1, kv_num_heads=9223372036854775807) -> (f32[1]{0})", SHAPE, "for 1 heads on 9223372036854775807"},
+    {"GroupQueryAttention", 0, "(f32[0,1,3]{}, _, _, _, _, s32[0]{}, s64[1]{9223372036854775807}; num_heads=1, kv_num_heads=1, smooth_softmax=1) -> (f32[1]{0})", SHAPE, "total_sequence_length is 9223372036854775807"},
     {"RotaryEmbedding", 0, "(f32[1,2,4]{0}, f32[3,2]{0}, f32[3,2]{0}, s64[1,2]{0 3}; num_heads=1) -> (f32[1]{0})", SHAPE, "index 3 out of range"},
     {"RotaryEmbedding", 0, "(f32[1,2,4]{0}, f32[3,2]{0}, f32[3,2]{0}, s64[1,2]{0}) -> (f32[1]{0})", SHAPE, "num_heads is 0"},
     {"RotaryEmbedding", 0, "(f32[1,2,4]{0}, f32[3,2]{0}, f32[2,2]{0}, s64[1,2]{0}; num_heads=1) -> (f32[1]{0})", SHAPE, "'sin_cache'"},
