@@ -1,7 +1,10 @@
 /* GridSample: x [N, C, in …], grid [N, out …, rank] -> y [N, C, out …]: x at the places of the grid, whose last axis
  * holds the coordinate of the last spatial axis first, -1 … 1 from end to end (of the elements' centres with
- * align_corners). mode          nearest (half to even), linear, cubic (a = -0.75) padding_mode  zeros; border: the
- * nearest element; reflection: mirrored at the ends Arithmetic is f64. */
+ * align_corners).
+ *   mode          nearest (half to even), linear, cubic (a = -0.75)
+ *   padding_mode  zeros; border: the nearest element; reflection: mirrored at the ends
+ * Arithmetic is f64, in which integers are cut off and a bool is whether the sum is 0. nearest moves what is no float
+ * as it is; strings have nearest only. */
 #include <math.h>
 #include <string.h>
 
@@ -99,6 +102,32 @@ static void plane(const void *arg, int64_t i, const double *x, double *y, double
     }
 }
 
+/* The nearest elements as they are, whatever they are. */
+static hst_status move_nearest(eval_context *c, const hst_tensor *x, hst_tensor *y, void *data, int64_t planes,
+                               const job *j, hst_error *err) {
+    const size_t size = move_size(x->dtype);
+    const void *from;
+    char *to = data;
+    HST_TRY(move_in(c, x, &from, err));
+    for (int64_t i = 0; i < planes; i++) {
+        const double *grid = j->grid + i / j->channels * j->pixels * j->rank;
+        if (c->runtime->check) HST_TRY(c->runtime->check(c, err));
+        for (int64_t p = 0; p < j->pixels; p++, grid += j->rank, to += size) {
+            int64_t at = i, index = 0;
+            double weight;
+            for (int a = 0; a < j->rank && at >= 0; a++) {
+                neighbours(j, a, grid[j->rank - 1 - a], &index, &weight);
+                at = index < 0 ? -1 : at * j->in[a] + index;
+            }
+            if (at < 0)
+                memset(to, 0, size);
+            else
+                memcpy(to, (const char *)from + (size_t)at * size, size);
+        }
+    }
+    return move_done(y, data, err);
+}
+
 static hst_status eval(eval_context *c, hst_error *err) {
     static const char *const modes[] = {"nearest", "linear", "cubic", "nearest", "bilinear", "bicubic"};
     static const char *const paddings[] = {"zeros", "border", "reflection"};
@@ -114,7 +143,9 @@ static hst_status eval(eval_context *c, hst_error *err) {
         return node_error(c->node, err, HST_STATUS_BAD_FORMAT, "mode '%s', padding_mode '%s'", mode, padding_name);
     HST_TRY(eval_need(c, 0, "X", &x, err));
     HST_TRY(eval_need(c, 1, "grid", &grid, err));
-    HST_TRY(planes_check(c->node, x, 3, "X", err));
+    if (x->rank < 3 || (x->dtype == HST_DTYPE_STRING && m % 3))
+        return node_error(c->node, err, HST_STATUS_BAD_SHAPE, "X is %s of rank %d, mode '%s'", dtype_name(x->dtype),
+                          x->rank, mode);
     HST_TRY(planes_check(c->node, grid, 3, "grid", err));
     j.rank = x->rank - 2;
     j.taps = 1 << m % 3;
@@ -127,11 +158,13 @@ static hst_status eval(eval_context *c, hst_error *err) {
     dims[1] = x->dim[1];
     memcpy(j.in, x->dim + 2, (size_t)j.rank * sizeof *dims);
     memcpy(dims + 2, grid->dim + 1, (size_t)j.rank * sizeof *dims);
-    HST_TRY(eval_output(c, 0, x->dtype, x->rank, dims, &y, err));
+    void *data;
+    HST_TRY(move_out(c, 0, x->dtype, x->rank, dims, &y, &data, err));
     planes_of(y, &planes, &j.pixels);
     if (planes && tensor_count(x) == 0) return node_error(c->node, err, HST_STATUS_BAD_SHAPE, "X has no elements");
     j.channels = x->dim[1];
     HST_TRY(planes_f64(c, grid, &j.grid, err));
+    if (j.taps == 1 && !dtype_is_float(x->dtype)) return move_nearest(c, x, y, data, planes, &j, err);
     return planes_run(c, x, window_count(j.in, j.rank), y, j.pixels, planes, 0,
                       (double)j.pixels * pow(j.taps, j.rank) * 4, plane, &j, err);
 }
@@ -143,6 +176,10 @@ static const op_case cases[] = {
     {"nearest, border, corners", 0, "(f32[1,1,2,2]{1 2 3 4}, f32[1,1,2,2]{-5 1 1 -1}; mode=\"nearest\", padding_mode=\"border\", align_corners=1) -> (f32[1,1,1,2]{3 2})", 0},
     {"reflection, 1-D", 20, "(f64[1,1,3]{1 2 4}, f64[1,2,1]{1.5 2}; padding_mode=\"reflection\", align_corners=1) -> (f64[1,1,2]{3 2})", 0},
     {"cubic, NaN", 0, "(f32[1,1,1,2]{1 3}, f32[1,1,2,2]{0 0 nan 0}; mode=\"cubic\") -> (f32[1,1,1,2]{2.375 0})", 1e-6},
+    {"integers, cut off", 16, "(s32[1,1,1,2]{1 -4}, f32[1,1,3,2]{0 0 0.5 0 -0.5 0}) -> (s32[1,1,1,3]{-1 -4 1})", 0},
+    {"large integers, nearest", 16, "(s64[1,1,1,2]{9007199254740993 3}, f32[1,1,3,2]{-0.5 0 0.5 0 4 0}; mode=\"nearest\") -> (s64[1,1,1,3]{9007199254740993 3 0})", 0},
+    {"strings", 16, "(string[1,1,1,2]{\"a\" \"b\"}, f32[1,1,3,2]{-0.5 0 0.5 0 4 0}; mode=\"nearest\") -> (string[1,1,1,3]{\"a\" \"b\" \"\"})", 0},
+    {"complex", 16, "(c64[1,1,1,2]{1 2 3 -4}, f32[1,1,2,2]{0 0 -0.5 0}) -> (c64[1,1,1,2]{2 -1 1 2})", 0},
     {0}};
 // clang-format on
 

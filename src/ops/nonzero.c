@@ -13,6 +13,7 @@ static hst_status infer(infer_context *c, hst_error *err) {
 
 static bool is_zero(const hst_tensor *x, int64_t i) {
     if (x->dtype == HST_DTYPE_STRING) return ((const hst_string *)x->data)[i].size == 0;
+    if (dtype_part(x->dtype)) return tensor_get_part(x, 2 * i) == 0 && tensor_get_part(x, 2 * i + 1) == 0;
     return dtype_is_float(x->dtype) ? tensor_get_f64(x, i) == 0 : tensor_get_s64(x, i) == 0;
 }
 
@@ -20,8 +21,6 @@ static hst_status eval(eval_context *c, hst_error *err) {
     const hst_tensor *x;
     hst_tensor *y;
     HST_TRY(eval_need(c, 0, "X", &x, err));
-    if (x->dtype == HST_DTYPE_C64 || x->dtype == HST_DTYPE_C128)
-        return node_error(c->node, err, HST_STATUS_UNSUPPORTED, "of %s", dtype_name(x->dtype));
     int64_t n = tensor_count(x), found = 0, at = 0, stride[HST_RANK_MAX];
     for (int64_t i = 0; i < n; i++) found += !is_zero(x, i);
     HST_TRY(eval_output(c, 0, HST_DTYPE_S64, 2, (const int64_t[]){x->rank, found}, &y, err));
@@ -41,6 +40,7 @@ static const op_case cases[] = {
     {"vector", 9, "(f32[4]{0 -1 -0.0 nan}) -> (s64[1,2]{1 3})", 0},
     {"none", 0, "(s32[2,2]{0}) -> (s64[2,0]{})", 0},
     {"scalar", 0, "(s64[]{5}) -> (s64[0,1]{})", 0},
+    {"complex", 0, "(c64[2,2]{0 -0.0 0 1 nan 0 0 0}) -> (s64[2,2]{0 1 1 0})", 0},
     {"of nothing", 0, "(s64[0,3]{}) -> (s64[2,0]{})", 0},
     {0},
 };
@@ -57,6 +57,5 @@ HST_OP(NonZero) = {
     .infer = infer,
     .eval = eval,
     .summary = "places of the elements that are not 0",
-    .gaps = "complex types",
     HST_CASES(cases),
 };

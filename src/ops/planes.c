@@ -18,12 +18,27 @@ typedef struct job {
     const void *arg;
 } job;
 
+/* The real parts as a plane, then the imaginary ones: for operators that are linear in x. */
+static void complex_plane(const job *j, int64_t i, double *x, double *y, double *scratch) {
+    const hst_dtype part = dtype_part(j->y->dtype);
+    for (int second = 0; second < 2; second++) {
+        for (int64_t k = 0; k < j->in; k++) x[k] = tensor_get_part(j->x, (i * j->in + k) * 2 + second);
+        j->fn(j->arg, i, x, y, scratch);
+        for (int64_t k = 0; k < j->out; k++)
+            convert_from_f64(part, y + k, j->y->data, (i * j->out + k) * 2 + second, 1);
+    }
+}
+
 static void work(void *arg, const team_context *ctx) {
     const job *j = arg;
     int64_t begin, end;
     double *x = j->memory + ctx->worker * j->each, *y = x + j->in, *scratch = y + j->out;
     team_split(j->last - j->first, 1, ctx, &begin, &end);
     for (int64_t i = j->first + begin; i < j->first + end; i++) {
+        if (dtype_part(j->y->dtype)) {
+            complex_plane(j, i, x, y, scratch);
+            continue;
+        }
         if (j->x) convert_to_f64(j->x->dtype, j->x->data, i * j->in, x, j->in);
         j->fn(j->arg, i, x, y, scratch);
         convert_from_f64(j->y->dtype, y, j->y->data, i * j->out, j->out);

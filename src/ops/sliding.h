@@ -61,7 +61,8 @@ hst_status window_list(const node *n, const char *name, int count, int64_t least
 bool planes_stop(const eval_context *c);
 /* Plane i: x has its elements, y gets those of the output; scratch as asked for, a worker's own. */
 typedef void plane_fn(const void *arg, int64_t i, const double *x, double *y, double *scratch);
-/* x and y have `planes` planes of in and out elements; any numeric dtype. x NULL: fn reads what it wants itself. cost:
+/* x and y have `planes` planes of in and out elements; any dtype but string, of complex ones fn sees the two parts as
+ * two planes, one after the other. x NULL: fn reads what it wants itself. cost:
  * steps a plane takes, where that is more than its elements. */
 hst_status planes_run(eval_context *c, const hst_tensor *x, int64_t in, hst_tensor *y, int64_t out, int64_t planes,
                       int64_t scratch, double cost, plane_fn *fn, const void *arg, hst_error *err);

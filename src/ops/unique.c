@@ -40,14 +40,19 @@ typedef struct slices {
     int64_t outer, length, inner;
 } slices;
 
-/* Numbers ascending, NaN last and equal to itself. */
+static int compare_reals(double p, double q) {
+    if (isnan(p) || isnan(q)) return isnan(p) - isnan(q);
+    return (p > q) - (p < q);
+}
+
+/* Numbers ascending, NaN last and equal to itself; complex ones by their real part, then by the other. */
 static int compare_elements(const hst_tensor *x, int64_t a, int64_t b) {
     if (x->dtype == HST_DTYPE_STRING)
         return string_compare((const hst_string *)x->data + a, (const hst_string *)x->data + b);
-    if (dtype_is_float(x->dtype)) {
-        double p = tensor_get_f64(x, a), q = tensor_get_f64(x, b);
-        if (isnan(p) || isnan(q)) return isnan(p) - isnan(q);
-        return (p > q) - (p < q);
+    if (dtype_is_float(x->dtype)) return compare_reals(tensor_get_f64(x, a), tensor_get_f64(x, b));
+    if (dtype_part(x->dtype)) {
+        const int real = compare_reals(tensor_get_part(x, 2 * a), tensor_get_part(x, 2 * b));
+        return real ? real : compare_reals(tensor_get_part(x, 2 * a + 1), tensor_get_part(x, 2 * b + 1));
     }
     int64_t p = tensor_get_s64(x, a), q = tensor_get_s64(x, b);
     if (x->dtype == HST_DTYPE_U64) return ((uint64_t)p > (uint64_t)q) - ((uint64_t)p < (uint64_t)q);
@@ -131,8 +136,6 @@ static hst_status eval(eval_context *c, hst_error *err) {
     int64_t dims[HST_RANK_MAX], n;
     group *g;
     HST_TRY(eval_need(c, 0, "X", &x, err));
-    if (x->dtype == HST_DTYPE_C64 || x->dtype == HST_DTYPE_C128)
-        return node_error(c->node, err, HST_STATUS_UNSUPPORTED, "of %s", dtype_name(x->dtype));
     slices s = {x, 1, tensor_count(x), 1};
     dims[0] = s.length;
     if (node_attribute(c->node, "axis")) {
@@ -167,6 +170,7 @@ static const op_case cases[] = {
     {"axis 0", 0, "(f32[3,3]{1 0 0 1 0 0 2 3 4}; axis=0) -> (f32[2,3]{1 0 0 2 3 4}, s64[2]{0 2}, s64[3]{0 0 1}, s64[2]{2 1})", 0},
     {"axis 1", 0, "(f32[2,4,2]{1 1 0 1 2 1 0 1}; sorted=1, axis=1) -> (f32[2,3,2]{0 1 1 1 2 1}, s64[3]{1 0 2}, s64[4]{1 0 2 0}, s64[3]{2 1 1})", 0},
     {"nothing", 0, "(f32[0]{}) -> (f32[0]{}, s64[0]{}, s64[0]{}, s64[0]{})", 0},
+    {"complex", 0, "(c64[4]{2 1 1 5 1 -5 2 1}) -> (c64[3]{1 -5 1 5 2 1}, s64[3]{2 1 0}, s64[4]{2 1 0 2}, s64[3]{1 1 2})", 0},
     {"strings", 0, "(string[3]{\"b\" \"a\" \"b\"}; axis=-1) -> (string[2]{\"a\" \"b\"}, s64[2]{1 0})", 0},
     {0},
 };
@@ -183,6 +187,5 @@ HST_OP(Unique) = {
     .infer = infer,
     .eval = eval,
     .summary = "different elements or slices",
-    .gaps = "complex types",
     HST_CASES(cases),
 };

@@ -60,6 +60,10 @@ static const struct dtype_facts *get(hst_dtype d) {
     return &facts[dtype_valid((int)d) ? d : HST_DTYPE_NONE];
 }
 
+hst_dtype dtype_part(hst_dtype d) {
+    return d == HST_DTYPE_C64 ? HST_DTYPE_F32 : d == HST_DTYPE_C128 ? HST_DTYPE_F64 : HST_DTYPE_NONE;
+}
+
 int dtype_bits(hst_dtype d) {
     return get(d)->bits;
 }

@@ -6,6 +6,7 @@
 
 /* Bits an element: 32 for f32, 4 for s4 …; 0 for strings (their elements are hst_string) and unknown types. */
 int dtype_bits(hst_dtype d);
+hst_dtype dtype_part(hst_dtype d); /* f32 or f64: of the two parts of a complex element; NONE of the others */
 /* "f32", "s64", "b8" … "?" for an unknown one. */
 const char *dtype_name(hst_dtype d);
 /* From a name as above or as other projects spell it ("float32", "F16", "BF16", "int64", "bool"); NONE if unknown. */

@@ -211,6 +211,12 @@ double tensor_get_f64(const hst_tensor *t, int64_t i) {
     return x;
 }
 
+double tensor_get_part(const hst_tensor *t, int64_t i) {
+    double x = 0;
+    convert_to_f64(dtype_part(t->dtype), t->data, i, &x, 1);
+    return x;
+}
+
 int64_t tensor_get_s64(const hst_tensor *t, int64_t i) {
     int64_t x = 0;
     convert_to_s64(t->dtype, t->data, i, &x, 1);

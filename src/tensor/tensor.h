@@ -64,6 +64,7 @@ int64_t tensor_count(const hst_tensor *t); /* number of elements; the shape was 
 
 /* Element access for slow paths, any dtype but string and complex. Floats through f64; integers through s64 (u64 keeps its bits). */
 double tensor_get_f64(const hst_tensor *t, int64_t i);
+double tensor_get_part(const hst_tensor *t, int64_t i); /* complex: element k has the parts 2 k (real) and 2 k + 1 */
 int64_t tensor_get_s64(const hst_tensor *t, int64_t i);
 void tensor_set_f64(hst_tensor *t, int64_t i, double x); /* rounds to nearest even, saturates as ONNX Cast does */
 void tensor_set_s64(hst_tensor *t, int64_t i, int64_t x);
