@@ -1,6 +1,7 @@
 /* Convolutions of 8-bit tensors, sums exact in s32; shapes as Conv.
  *   ConvInteger   y = Σ (x - zx)(w - zw)                                                          s32
  *   QLinearConv   y = saturate(round((Σ (x - zx)(w - zw) + B[m]) · (sx · sw[m] / sy)) + zy)         u8, s8
+ * com.microsoft's has channels_last too: x [N, in …, C] -> y [N, out …, M], weights as ever.
  * Padding is zx. zw and sw: one, or one a filter. Each image and group is a product weights [filters, K] · unfolded
  * [K, pixels] of kernels/gemm_s16; the operations behind the sum are f32 in the order written, half to even. */
 #include <math.h>
@@ -26,14 +27,30 @@ static bool byte_type(hst_dtype d) {
     return d == HST_DTYPE_U8 || d == HST_DTYPE_S8;
 }
 
+static void move_axis(int64_t *dim, int from, int to) {
+    const int64_t moved = dim[from];
+    for (; from > to; from--) dim[from] = dim[from - 1];
+    for (; from < to; from++) dim[from] = dim[from + 1];
+    dim[to] = moved;
+}
+
 static hst_status infer_integer(infer_context *c, hst_error *err) {
     c->out[0].dtype = HST_DTYPE_S32;
     return conv_shape_infer(c, infer_in(c, 0), infer_in(c, 1), &c->out[0], err);
 }
 
+static bool channels_last(const node *n) {
+    return node_int(n, "channels_last", 0) != 0;
+}
+
 static hst_status infer_linear(infer_context *c, hst_error *err) {
-    c->out[0].dtype = infer_in(c, 7)->dtype;
-    return conv_shape_infer(c, infer_in(c, 0), infer_in(c, 3), &c->out[0], err);
+    type x = *infer_in(c, 0), *y = &c->out[0];
+    const bool last = channels_last(c->node) && x.rank >= 3;
+    y->dtype = infer_in(c, 7)->dtype;
+    if (last) move_axis(x.dim, x.rank - 1, 1);
+    HST_TRY(conv_shape_infer(c, &x, infer_in(c, 3), y, err));
+    if (last) move_axis(y->dim, 1, y->rank - 1);
+    return HST_STATUS_OK;
 }
 
 /* Input i: `one` element or one a filter of type d, spread to *count filters; NULL input: zeros. */
@@ -159,7 +176,43 @@ static hst_status scale_of(const eval_context *c, int i, int64_t count, const hs
                       dtype_name((*out)->dtype), (long long)n);
 }
 
+/* to [batch, columns, rows] = from [batch, rows, columns] */
+static void swap_axes(const uint8_t *from, int64_t batch, int64_t rows, int64_t columns, uint8_t *to) {
+    for (int64_t n = 0; n < batch; n++, from += rows * columns)
+        for (int64_t k = 0; k < columns; k++)
+            for (int64_t i = 0; i < rows; i++) *to++ = from[i * columns + k];
+}
+
+/* x [N, in …, C] as [N, C, in …] in scratch. */
+static hst_status channels_first(eval_context *c, const hst_tensor *x, hst_tensor *to, hst_error *err) {
+    const int64_t channels = x->rank ? x->dim[x->rank - 1] : 0, all = tensor_count(x);
+    *to = *x;
+    if (x->rank < 3 || !byte_type(x->dtype)) return HST_STATUS_OK; /* refused behind this */
+    HST_TRY(eval_scratch(c, (size_t)all + 1, &to->data, err));
+    move_axis(to->dim, x->rank - 1, 1);
+    if (all) swap_axes(x->data, x->dim[0], all / x->dim[0] / channels, channels, to->data);
+    return HST_STATUS_OK;
+}
+
+/* The job into y [N, out …, M] by way of scratch. */
+static hst_status run_last(eval_context *c, job *j, const hst_tensor *x, const hst_tensor *w, const int32_t *zx,
+                           const int32_t *zw, hst_error *err) {
+    int64_t dim[HST_RANK_MAX];
+    hst_tensor *y, first;
+    memcpy(dim, j->s.dim, sizeof dim);
+    move_axis(dim, 1, j->s.rank - 1);
+    HST_TRY(eval_output(c, 0, eval_in(c, 7)->dtype, j->s.rank, dim, &y, err));
+    const int64_t all = tensor_count(y);
+    first = *y;
+    HST_TRY(eval_scratch(c, (size_t)all + 1, &first.data, err));
+    j->y = &first;
+    HST_TRY(run(c, j, x, w, zx, zw, err));
+    if (all) swap_axes(first.data, dim[0], w->dim[0], all / dim[0] / w->dim[0], y->data);
+    return HST_STATUS_OK;
+}
+
 static hst_status eval_linear(eval_context *c, hst_error *err) {
+    hst_tensor first;
     const hst_tensor *x, *w, *zero, *sx, *sw, *sy, *bias = eval_in(c, 8);
     job j = {0};
     int32_t *zx, *zw, *zy;
@@ -168,6 +221,11 @@ static hst_status eval_linear(eval_context *c, hst_error *err) {
     HST_TRY(eval_need(c, 7, "y_zero_point", &zero, err));
     HST_TRY(check(c, x, w, err));
     HST_TRY(check(c, zero, w, err));
+    const bool last = channels_last(c->node);
+    if (last) {
+        HST_TRY(channels_first(c, x, &first, err));
+        x = &first;
+    }
     HST_TRY(conv_shape_read(c->node, x, w, bias, &j.s, err));
     const int64_t filters = w->dim[0];
     HST_TRY(scale_of(c, 1, 1, &sx, err));
@@ -190,6 +248,7 @@ static hst_status eval_linear(eval_context *c, hst_error *err) {
     j.scale = scale;
     j.bias = copy;
     j.zero = *zy;
+    if (last) return run_last(c, &j, x, w, zx, zw, err);
     HST_TRY(eval_output(c, 0, zero->dtype, j.s.rank, j.s.dim, &j.y, err));
     return run(c, &j, x, w, zx, zw, err);
 }
@@ -203,6 +262,11 @@ static const op_case integer_cases[] = {
 static const op_case linear_cases[] = {
     {"bias", 0, "(u8[1,1,2]{10 20}, f32[]{0.5}, u8[]{10}, s8[2,1,1]{2 -1}, f32[2]{1 2}, s8[2]{0 0}, f32[]{1}, s8[]{1}, s32[2]{4 0}) -> (s8[1,2,2]{3 13 1 -9})", 0},
     {"saturates", 0, "(u8[1,1,2]{0 255}, f32[1]{1}, u8[1]{128}, u8[1,1,1]{255}, f32[1]{1}, u8[1]{0}, f32[1]{1}, u8[1]{5}) -> (u8[1,1,2]{0 255})", 0},
+    {0}};
+static const op_case last_cases[] = {
+    {"channels last", 0, "(u8[1,3,2]{10 1 20 2 30 3}, f32[]{1}, u8[]{0}, s8[3,2,2]{1 0 0 10 1 1 0 0 0 0 0 1}, f32[1]{1}, s8[1]{0}, f32[]{1}, u8[]{5}, s32[3]{0 1 2}; channels_last=1) -> (u8[1,2,3]{35 36 9 55 56 10})", 0},
+    {"channels first", 0, "(u8[1,2,3]{10 20 30 1 2 3}, f32[]{1}, u8[]{0}, s8[1,2,2]{1 0 0 10}, f32[]{1}, s8[]{0}, f32[]{1}, u8[]{5}) -> (u8[1,1,2]{35 55})", 0},
+    {"channels last, groups, padding", 0, "(u8[2,1,2]{3 4 5 6}, f32[]{1}, u8[]{1}, s8[2,1,2]{1 2 3 4}, f32[]{1}, s8[]{0}, f32[]{1}, s8[]{0}; channels_last=1, group=2, pads=[1,0]) -> (s8[2,1,2]{4 12 8 20})", 0},
     {0}};
 // clang-format on
 
@@ -228,3 +292,14 @@ HST_OP(QLinearConv) = {.name = "QLinearConv",
                        .eval = eval_linear,
                        .summary = "convolution of quantised tensors",
                        HST_CASES(linear_cases)};
+HST_OP(com_microsoft_QLinearConv) = {.name = "QLinearConv",
+                                     .domain = "com.microsoft",
+                                     .since = 1,
+                                     .min_in = 8,
+                                     .max_in = 9,
+                                     .min_out = 1,
+                                     .max_out = 1,
+                                     .infer = infer_linear,
+                                     .eval = eval_linear,
+                                     .summary = "convolution of quantised tensors, channels first or last",
+                                     HST_CASES(last_cases)};
