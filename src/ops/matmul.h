@@ -58,7 +58,13 @@ value *matmul_activation_expand(expansion *e, const matmul_activation *a, value 
 hst_status matmul_check_added(const node *n, const type *x, dim columns, const type *bias, const type *residual,
                               hst_error *err);
 
-/* A product C = act(alpha * A' B' + bias) + residual over batches, as numpy.matmul. */
+/* LayerNormalization of rows of n. */
+typedef struct matmul_norm {
+    const float *gamma, *beta; /* [n]; beta NULL: zeros */
+    float epsilon;
+} matmul_norm;
+
+/* A product C = act(alpha * A' B' + bias) + residual over batches, as numpy.matmul; then its rows normalised. */
 typedef struct matmul_product {
     const hst_tensor *a, *b; /* b may be packed too */
     bool transpose_a, transpose_b;
@@ -67,6 +73,7 @@ typedef struct matmul_product {
     const float *bias;                   /* [n] or NULL */
     const matmul_activation *activation; /* NULL: none */
     const float *residual;               /* like the result, or NULL */
+    const matmul_norm *norm;             /* NULL: none; not over batches */
 } matmul_product;
 
 /* The shape of the product, its error naming the node. */

@@ -1,8 +1,9 @@
 /* hasten Linear: y = act(alpha x w + bias) + residual.
- *   x [..., K] f32   w [K, N], or [N, K] with transB=1; f32, f16 or bf16   bias [N]   residual [..., N]   ->
- *   y [..., N]
+ *   x [..., K] f32   w [K, N], or [N, K] with transB=1; f32, f16 or bf16   bias [N]   residual [..., N]
+ *   gamma, beta [N] f32   ->   y [..., N]
  * activation: "", Relu, Gelu, GeluTanh, QuickGelu, Tanh, Sigmoid, Silu. The order of the operations, all f32, is the
- * one written; alpha 1 and absent inputs are not operations.
+ * one written; alpha 1 and absent inputs are not operations. With gamma each row of the sum is normalised:
+ * LayerNormalization of the last axis with `epsilon` (default 1e-5).
  * With the attribute `columns` the weights are packed: w [panels, K, nr] (ops/matmul.h) holds N = columns of them. */
 #include <string.h>
 
@@ -86,11 +87,25 @@ static hst_status expand(const node *n, graph *g, value *const *in, value **out,
     if (n->n_in > 2 && in[2]) y = expand_binary(&e, "Add", y, in[2]);
     y = matmul_activation_expand(&e, activation, y);
     if (n->n_in > 3 && in[3]) y = expand_binary(&e, "Add", y, in[3]);
+    if (n->n_in > 4 && in[4]) {
+        y = expand_node(&e, "LayerNormalization", (value *const[]){y, in[4], n->n_in > 5 ? in[5] : NULL}, 3);
+        if (y && !node_set_float(y->producer, "epsilon", node_float(n, "epsilon", 1e-5f)))
+            return error_no_memory(err, 0, "an attribute");
+    }
     out[0] = y;
     return expansion_done(&e);
 }
 
 /* ---- the fast path ---- */
+
+static hst_status norm_row(eval_context *c, int input, const char *what, int64_t n, const float **out, hst_error *err) {
+    const hst_tensor *t = eval_in(c, input);
+    *out = NULL;
+    if (!t) return HST_STATUS_OK;
+    if (t->dtype != HST_DTYPE_F32 || tensor_count(t) != n || t->dim[t->rank ? t->rank - 1 : 0] != n)
+        return node_error(c->node, err, HST_STATUS_BAD_SHAPE, "%s must be f32[%lld]", what, (long long)n);
+    return matmul_as_f32(c, t, out, err);
+}
 
 static hst_status run(const void *state, eval_context *c, hst_error *err) {
     const hst_tensor *x = eval_in(c, 0), *bias = eval_in(c, 2), *residual = eval_in(c, 3);
@@ -120,6 +135,10 @@ static hst_status run(const void *state, eval_context *c, hst_error *err) {
     if (residual && (residual->dtype != HST_DTYPE_F32 || residual->rank != s.rank ||
                      memcmp(residual->dim, s.dim, (size_t)s.rank * sizeof s.dim[0])))
         return node_error(c->node, err, HST_STATUS_BAD_SHAPE, "the residual must have the result's shape");
+    matmul_norm norm = {.epsilon = node_float(c->node, "epsilon", 1e-5f)};
+    HST_TRY(norm_row(c, 4, "gamma", s.n, &norm.gamma, err));
+    HST_TRY(norm_row(c, 5, "beta", s.n, &norm.beta, err));
+    if (norm.gamma) p.norm = &norm;
     HST_TRY(eval_output(c, 0, HST_DTYPE_F32, s.rank, s.dim, &y, err));
     if (bias) HST_TRY(matmul_as_f32(c, bias, &p.bias, err));
     if (residual) HST_TRY(matmul_as_f32(c, residual, &p.residual, err));
@@ -175,6 +194,8 @@ static const op_case cases[] = {
     {"silu", 0, "(f32[2,1]{-1 1}, f32[1,1]{1}; activation=\"Silu\") -> (f32[2,1]{-0.26894142 0.73105858})", 1e-6},
     {"tanh", 0, "(f32[2,1]{-1 1}, f32[1,1]{1}; activation=\"Tanh\") -> (f32[2,1]{-0.76159416 0.76159416})", 1e-6},
     {"sigmoid", 0, "(f32[2,1]{-1 1}, f32[1,1]{1}, f32[1]{0}, f32[2,1]{1 2}; activation=\"Sigmoid\") -> (f32[2,1]{1.26894142 2.73105858})", 1e-6},
+    {"normalised", 0, "(f32[2,1]{1 2}, f32[1,4]{0 1 1 2}, f32[4]{0 1 0 1}, f32[2,4]{1 -1 1 1 0 0 0 0}, f32[4]{1 1 1 2}, f32[4]{0 0 1 0}; epsilon=0.0) -> (f32[2,4]{-0.81649658 -0.81649658 1 3.26598632 -1.38675049 0.2773501 0.7226499 2.77350098})", 4e-7},
+    {"normalised without residual and beta", 0, "(f32[1,1]{1}, f32[1,2]{1 3}, _, _, f32[2]{1 2}; epsilon=0.0) -> (f32[1,2]{-1 2})", 0},
     {"no rows", 0, "(f32[0,2]{}, f32[2,3]{1}, f32[3]{1}) -> (f32[0,3]{})", 0},
     {"packed", 0, "(f32[1,2]{1 2}, f32[2,2,2]{1 2 4 5 3 0 6 0}, f32[3]{1 0 -1}; columns=3) -> (f32[1,3]{10 12 14})", 0},
     {"packed, f16", 0, "(f32[1,2]{1 2}, f16[1,2,4]{1 2 3 0 4 5 6 0}; columns=3, transB=1) -> (f32[1,3]{9 12 15})", 0},
@@ -185,7 +206,7 @@ HST_OP(hasten_Linear) = {.name = "Linear",
                          .domain = "hasten",
                          .since = 1,
                          .min_in = 2,
-                         .max_in = 4,
+                         .max_in = 6,
                          .min_out = 1,
                          .max_out = 1,
                          .infer = infer,
@@ -193,5 +214,5 @@ HST_OP(hasten_Linear) = {.name = "Linear",
                          .quantize = matmul_quantize,
                          .expand = expand,
                          .pack = pack,
-                         .summary = "linear layer with bias, activation and residual",
+                         .summary = "linear layer with bias, activation, residual and normalisation",
                          HST_CASES(cases)};

@@ -57,7 +57,7 @@ static hst_status left_operand(eval_context *c, const matmul_product *p, const m
 }
 
 /* A product that takes longer is cut into more parts than there are workers: between two a run may stop. */
-#define MACS_AT_ONCE ((double)(INT64_C(1) << 35))
+#define MACS_AT_ONCE  ((double)(INT64_C(1) << 35))
 #define STEPS_AT_ONCE (INT64_C(1) << 22) /* of the plain loops below */
 
 typedef struct job {
@@ -65,13 +65,33 @@ typedef struct job {
     gemm_f32 g;
     float *scratch;
     int64_t parts, each; /* floats of a worker's scratch */
+    const matmul_norm *norm;
+    const float *residual; /* added before the norm, row by row: tiles would fetch it line by line */
 } job;
+
+static void normalise(const job *j, int64_t row, int64_t row_end) {
+    float *y = j->g.c + row * j->g.ldc;
+    const norm_rows rows = {.x = y,
+                            .y = y,
+                            .residual = j->residual ? j->residual + row * j->g.n : NULL,
+                            .gamma = j->norm->gamma,
+                            .beta = j->norm->beta,
+                            .rows = row_end - row,
+                            .n = j->g.n,
+                            .epsilon = j->norm->epsilon};
+    if (row < row_end) kernels_get()->norm_f32(&rows);
+}
 
 static void work(void *arg, const team_context *ctx) {
     const job *j = arg;
     for (int64_t part; (part = team_next(ctx, 0, j->parts)) >= 0;)
         if (part == 0 || j->c->runtime->check(j->c, NULL) == HST_STATUS_OK)
             gemm_f32_part(&j->g, part, j->parts, j->scratch + ctx->worker * j->each);
+    if (!j->norm) return;
+    int64_t row, row_end;
+    team_barrier(ctx);
+    team_split(j->g.m, 1, ctx, &row, &row_end); /* mostly rows that this worker has computed */
+    normalise(j, row, row_end);
 }
 
 static hst_status run_job(eval_context *c, job *j, hst_error *err) {
@@ -130,7 +150,8 @@ hst_status matmul_product_f32(eval_context *c, const matmul_product *p, const ma
         j.g.function = p->activation->function;
         j.g.parameters = p->activation->parameter;
     }
-    j.g.residual = p->residual;
+    j.norm = p->norm;
+    *(p->norm ? &j.residual : &j.g.residual) = p->residual;
     c->macs += (uint64_t)s->batches * (uint64_t)s->m * (uint64_t)s->n * (uint64_t)s->k;
     return run_job(c, &j, err);
 }
@@ -201,8 +222,8 @@ static hst_status multiply_wide(eval_context *c, const matmul_product *p, const 
         matmul_shape_batch(s, i, &ia, &ib);
         const uint64_t *ai = a + ia * s->m * s->k, *bi = b + ib * s->k * s->n;
         if (is_float)
-            HST_TRY(multiply_f64(c, s, (const double *)ai, (const double *)bi, p->alpha,
-                                 (double *)r + i * s->m * s->n, err));
+            HST_TRY(multiply_f64(c, s, (const double *)ai, (const double *)bi, p->alpha, (double *)r + i * s->m * s->n,
+                                 err));
         else
             HST_TRY(multiply_u64(c, s, ai, bi, r + i * s->m * s->n, err));
         HST_TRY(c->runtime->check(c, err));

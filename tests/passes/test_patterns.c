@@ -163,7 +163,8 @@ static void what_is_a_gelu_of_some_numbers_alone_is_not_found(void **state) {
         if (form == 1) { /* of what was an integer */
             a = apply(m, "Cast", x, NULL);
             b = apply(m, "Cast", x, NULL);
-            assert_true(node_set_int(a->producer, "to", HST_DTYPE_F32) && node_set_int(b->producer, "to", HST_DTYPE_F32));
+            assert_true(node_set_int(a->producer, "to", HST_DTYPE_F32) &&
+                        node_set_int(b->producer, "to", HST_DTYPE_F32));
         }
         value *one = form == 2 ? constant(m, 4, ones, 1, 0) : number(m, 1); /* of another rank */
         value *e = apply(m, "Add", one, apply(m, "Erf", apply(m, "Mul", a, number(m, 0.70710678f)), NULL));
@@ -221,6 +222,35 @@ static void a_product_takes_bias_and_activation(void **state) {
     assert_int_equal(m->main->n_nodes, 1);
     assert_string_equal(node_string(m->main->first, "activation", ""), "Relu");
     model_free(m);
+}
+
+/* Form 0: of the product; 1: of its sum with another value; 2: of a sum that is read again; 3: of a product that is
+ * read again; 4: scaled by an input; 5: over the row of another axis. */
+static void a_norm_goes_into_the_product_before_it(void **state) {
+    (void)state;
+    const int64_t square[2] = {8, 8}, eight = 8;
+    const dim row = 8;
+    for (int form = 0; form < 6; form++) {
+        model *m = begin();
+        value *x = rows(m), *scale = form == 4 ? input(m, "scale", HST_DTYPE_F32, 1, &row) : NULL;
+        value *y = apply(m, "MatMul", x, constant(m, 2, square, -0.5f, 0.2f));
+        y = apply(m, "Add", y, constant(m, 1, &eight, 0.1f, -0.3f));
+        value *sum = form == 1 || form == 2 ? apply(m, "Add", apply(m, "Tanh", x, NULL), y) : y;
+        value *in[3] = {sum, scale ? scale : constant(m, 1, &eight, 0.5f, 0.25f), constant(m, 1, &eight, -1, 0.5f)};
+        value *z = graph_add_value(m->main, "");
+        node *norm = graph_add_node(m->main, "", "LayerNormalization", "norm", in, form == 5 ? 2 : 3, &z, 1);
+        assert_true(norm && node_set_int(norm, "axis", form == 5 ? 1 : -1) && node_set_float(norm, "epsilon", 0.01f));
+        finish(m, form == 2 || form == 3 ? apply(m, "Mul", z, sum) : z);
+        rewrite(m, 1e-5);
+        const bool fused = form < 2;
+        assert_int_equal(count(m, "", "LayerNormalization"), !fused);
+        assert_int_equal(count(m, "com.microsoft", "SkipLayerNormalization"), 0);
+        assert_int_equal(count(m, "hasten", "Linear"), 1);
+        const node *l = m->main->first;
+        while (!node_is(l, "hasten", "Linear")) l = l->next;
+        assert_int_equal(l->n_in > 4 && l->in[4], fused);
+        model_free(m);
+    }
 }
 
 static void a_half_precision_weight_is_taken_as_it_lies(void **state) {
@@ -365,6 +395,7 @@ int main(void) {
                                        cmocka_unit_test(a_layer_norm_is_found_over_the_last_axis_only),
                                        cmocka_unit_test(a_sum_goes_into_the_norm_only_when_it_is_read_once),
                                        cmocka_unit_test(a_product_takes_bias_and_activation),
+                                       cmocka_unit_test(a_norm_goes_into_the_product_before_it),
                                        cmocka_unit_test(a_half_precision_weight_is_taken_as_it_lies),
                                        cmocka_unit_test(what_follows_half_precision_is_widened),
                                        cmocka_unit_test(a_default_is_no_constant),
