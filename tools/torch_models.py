@@ -200,7 +200,7 @@ def images():
             "table_transformer": lambda: tf.TableTransformerForObjectDetection(tf.TableTransformerConfig(**detection(), num_queries=5)),
             "conditional_detr": lambda: tf.ConditionalDetrForObjectDetection(tf.ConditionalDetrConfig(**detection(), num_queries=5)),
             "rt_detr": lambda: tf.RTDetrForObjectDetection(rt_detr()),
-            "vit_mae": lambda: tf.ViTMAEModel(tf.ViTMAEConfig(**VISION, mask_ratio=0.0)), "vit_msn": lambda: tf.ViTMSNModel(tf.ViTMSNConfig(**VISION)), "ijepa": lambda: tf.IJepaModel(tf.IJepaConfig(**VISION)),
+            "vit_msn": lambda: tf.ViTMSNModel(tf.ViTMSNConfig(**VISION)), "ijepa": lambda: tf.IJepaModel(tf.IJepaConfig(**VISION)),
             "hiera": lambda: tf.HieraModel(tf.HieraConfig(image_size=[64, 64], embed_dim=8, depths=[1, 1, 1, 1], num_heads=[1, 1, 2, 2])),
             "siglip_vision": lambda: tf.SiglipVisionModel(tf.SiglipVisionConfig(**VISION)), "clip_vision": lambda: tf.CLIPVisionModel(tf.CLIPVisionConfig(**VISION)),
             "blip_vision": lambda: tf.BlipVisionModel(tf.BlipVisionConfig(**VISION)),
