@@ -460,10 +460,13 @@ static hst_status bind(bind_context *c, hst_error *err) {
     const hst_tensor *w = c->constant[1], *r = c->constant[2], *b = has_bias ? c->constant[3] : NULL;
     a.inputs = w->dim[2];
     a.hidden = r->dim[2];
-    const int64_t wide = (int64_t)a.kind * a.hidden, count = recurrent_f32_packed(&a);
-    if (a.hidden < 1 || count < 0 || w->dim[0] != a.directions || w->dim[1] != wide || r->dim[0] != a.directions ||
-        r->dim[1] != wide || (b && (b->dim[0] != a.directions || b->dim[1] != 2 * wide)))
-        return HST_STATUS_OK; /* the run says what does not fit */
+    if (a.hidden < 1 || a.hidden > INT32_MAX) return HST_STATUS_OK; /* the run says what does not fit */
+    const int64_t wide = (int64_t)a.kind * a.hidden;
+    if (w->dim[0] != a.directions || w->dim[1] != wide || r->dim[0] != a.directions || r->dim[1] != wide ||
+        (b && (b->dim[0] != a.directions || b->dim[1] != 2 * wide)))
+        return HST_STATUS_OK;
+    const int64_t count = recurrent_f32_packed(&a);
+    if (count < 0) return HST_STATUS_OK;
     hst_tensor *packed = NULL;
     HST_TRY(pack(c, &a, count, has_bias, &packed, err));
     c->state = packed;

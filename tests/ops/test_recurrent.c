@@ -153,7 +153,35 @@ static void test_one_answer(void **state) {
     if (sum != UINT64_C(0xe9eccb78b3b19733)) fail_msg("0x%llx", (unsigned long long)sum);
 }
 
+/* Weights without elements, whose axes may be of any length, are left to the run. */
+static void test_odd_weights(void **state) {
+    (void)state;
+    static const char *const texts[] = {
+        "(f32[1,1,1]{1}, f32[0,0,9223372036854775807]{}, f32[0,0,9223372036854775807]{}; hidden_size=1) -> (f32[1]{0})",
+        "(f32[1,1,1]{1}, f32[0,0,9223372036854775807]{}, f32[1,4,1]{1}; hidden_size=1) -> (f32[1]{0})"};
+    for (int i = 0; i < 2; i++) {
+        const op *o = op_find("", "LSTM", 18);
+        const op_case one = {.name = "odd", .opset = 18, .text = texts[i]};
+        case_model m = {0};
+        hst_error err = {0};
+        type types[3];
+        if (case_parse(o, &one, &m, &err) != HST_STATUS_OK) fail_msg("%s: %s", texts[i], err.message);
+        for (int k = 0; k < 3; k++) types[k] = type_of_tensor(m.in[k]);
+        const hst_tensor *const constants[] = {NULL, m.in[1], m.in[2]};
+        bind_context b = {.node = m.model->main->first,
+                          .in = types,
+                          .n_in = 3,
+                          .constant = constants,
+                          .allocator = allocator_default()};
+        assert_int_equal(o->bind(&b, &err), HST_STATUS_OK);
+        assert_non_null(b.run);
+        assert_null(b.state);
+        case_free(&m);
+    }
+}
+
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_bits), cmocka_unit_test(test_one_answer)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_bits), cmocka_unit_test(test_one_answer),
+                                       cmocka_unit_test(test_odd_weights)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
