@@ -9,9 +9,10 @@
 #include "passes/probe.h"
 #include "passes/rows.h"
 
-#define NODES  192
-#define VALUES 384
-#define HIDDEN 4 /* about what stands in hidden rows: scores stay far above what masks add */
+#define NODES   192
+#define VALUES  384
+#define LONGEST 256 /* sequence that is tried */
+#define HIDDEN  4   /* about what stands in hidden rows: scores stay far above what masks add */
 
 typedef struct part {
     const value *mask;
@@ -126,10 +127,37 @@ static bool collect(part *p, const mixing *m) {
     return p->n_rows > 0;
 }
 
-static hst_tensor *run_part(const part *p, int64_t *dims, int pattern, double hidden) {
+static bool is_of_positions(const value *v) {
+    value *fed[1];
+    return probe_inputs(v, NULL, fed, 0) == 0;
+}
+
+/* Does v, made of positions alone, choose at n among what is fed? */
+static bool chooses(const node *n, const value *v) {
+    static const char *const names[] = {"Where", "Mul", "Div", "Min", "Max", "And", "Or"};
+    bool among = false;
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) among |= node_is(n, "", names[i]);
+    return among && is_of_positions(v) && n->out[0] && !is_of_positions(n->out[0]);
+}
+
+/* A length at which what the part makes of the mask, and of positions to choose by, shows what it is at any length; 0:
+ * none. */
+static int64_t length_for(const part *p) {
+    int64_t length = PROBE_LENGTH;
+    for (int k = 0; k < p->n_nodes; k++)
+        for (int i = 0; i < p->nodes[k]->n_in && length; i++) {
+            const value *v = p->nodes[k]->in[i];
+            if (!v || v == p->mask || is_known(v)) continue;
+            if (padding_is_of_mask(v, p->mask) || chooses(p->nodes[k], v))
+                length = probe_reach(v, p->mask, length, LONGEST);
+        }
+    return length;
+}
+
+static hst_tensor *run_part(const part *p, int64_t length, int64_t *dims, int pattern, double hidden) {
     probe probe = {0};
     hst_tensor *made[PROBE_LEAVES] = {NULL}, *out = NULL;
-    bool ok = probe_rows(&probe, p->mask, PROBE_LENGTH, dims) && probe_assign(&probe, p->batch, dims[0]) &&
+    bool ok = probe_rows(&probe, p->mask, length, dims) && probe_assign(&probe, p->batch, dims[0]) &&
               probe_assign(&probe, p->sequence, dims[1]) && (made[0] = probe_mask(p->mask, dims, pattern)) &&
               probe_leaf(&probe, p->mask, made[0]);
     for (int i = 0; i < p->n_rows && ok; i++)
@@ -153,16 +181,24 @@ static bool same_rows(const hst_tensor *a, const hst_tensor *b, const int64_t *d
     return true;
 }
 
-static bool hides_padding(const part *p) {
-    for (int pattern = 0; pattern < PROBE_PATTERNS; pattern++) {
+static bool hides_padding_at(const part *p, int64_t length, int patterns) {
+    for (int pattern = 0; pattern < patterns; pattern++) {
         int64_t dims[2];
-        hst_tensor *a = run_part(p, dims, pattern, -HIDDEN), *b = run_part(p, dims, pattern, HIDDEN);
+        hst_tensor *a = run_part(p, length, dims, pattern, -HIDDEN), *b = run_part(p, length, dims, pattern, HIDDEN);
         const bool same = same_rows(a, b, dims, pattern);
         tensor_free(a);
         tensor_free(b);
         if (!same) return false;
     }
     return true;
+}
+
+#define SIDES 2 /* the first patterns, padding on the right and on the left: rows at every distance from it */
+
+static bool hides_padding(const part *p) {
+    const int64_t length = length_for(p);
+    if (!length || !hides_padding_at(p, PROBE_LENGTH, PROBE_PATTERNS)) return false;
+    return length == PROBE_LENGTH || hides_padding_at(p, length, SIDES);
 }
 
 /* Those of its nodes that rows lead to are inside; the others may serve anyone. */

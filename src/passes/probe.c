@@ -160,7 +160,7 @@ static bool same_everywhere(const node *n) {
         "Size",  "MatMul", "Transpose",   "Softmax", "Sqrt",  "Reshape",   "Constant",       "ConstantOfShape"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (node_is(n, "", names[i])) return true;
-    return false;
+    return node_is(n, "", "QuantizeLinear") || node_is(n, "", "DequantizeLinear");
 }
 
 /* How far along an axis a number of n may lead; past `most` it is refused. No position comes near a sentinel, or near

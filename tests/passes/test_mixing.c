@@ -14,7 +14,7 @@ static value *turn(model *m, value *x) {
     return y;
 }
 
-typedef enum form { PLAIN, CONV, CONV_DILATED, SHIFT, SHIFT_FAR, POOL, POOL_FAR, FORMS } form;
+typedef enum form { PLAIN, CONV, CONV_DILATED, SHIFT, SHIFT_FAR, POOL, POOL_FAR, WINDOW_FAR, WINDOW_SCORES, FORMS } form;
 
 static value *mixed(model *m, value *x, form f) {
     const int64_t weight[3] = {WIDTH, WIDTH, 3}, step = f == CONV || f == SHIFT ? 1 : 8;
@@ -24,7 +24,7 @@ static value *mixed(model *m, value *x, form f) {
                     node_set_ints(y->producer, "pads", (int64_t[]){step, step}, 2));
         return turn(m, y);
     }
-    if (f == PLAIN || f == POOL || f == POOL_FAR) return x;
+    if (f == PLAIN || f >= POOL) return x;
     /* row i gets row i + step, the last ones zeros */
     value *longer = apply(m, "Pad", x, integers(m, (int64_t[]){0, 0, 0, 0, step, 0}, 6), NULL),
           *y = graph_add_value(m->main, "");
@@ -34,12 +34,22 @@ static value *mixed(model *m, value *x, form f) {
     return apply(m, "Reshape", y, apply(m, "Shape", x, NULL, NULL), NULL); /* as long as x */
 }
 
+static value *places(model *m, value *mask) {
+    value *length = apply(m, "Gather", apply(m, "Shape", mask, NULL, NULL), integer(m, 1), NULL);
+    return apply(m, "Range", integer(m, 0), length, integer(m, 1));
+}
+
+/* [sequence, sequence]: keys further than 8 behind the query. */
+static value *far_keys(model *m, value *mask) {
+    value *row = apply(m, "Unsqueeze", places(m, mask), integers(m, (int64_t[]){0}, 1), NULL);
+    value *column = apply(m, "Unsqueeze", places(m, mask), integers(m, (int64_t[]){1}, 1), NULL);
+    return apply(m, "Greater", apply(m, "Sub", row, column, NULL), integers(m, (int64_t[]){8}, 1), NULL);
+}
+
 /* The sum of shown rows, and of all from the 16th on. */
 static value *pool(model *m, value *x, value *mask, form f) {
     if (f == POOL_FAR) {
-        value *length = apply(m, "Gather", apply(m, "Shape", mask, NULL, NULL), integer(m, 1), NULL);
-        value *places = apply(m, "Range", integer(m, 0), length, integer(m, 1));
-        value *late = apply(m, "GreaterOrEqual", places, integers(m, (int64_t[]){16}, 1), NULL);
+        value *late = apply(m, "GreaterOrEqual", places(m, mask), integers(m, (int64_t[]){16}, 1), NULL);
         mask = apply(m, "Or", mask, late, NULL);
     }
     value *column = apply(m, "Unsqueeze", mask, integers(m, (int64_t[]){2}, 1), NULL);
@@ -64,7 +74,10 @@ static model *build(form f) {
     value *seen = apply(m, "Unsqueeze", mask, integers(m, (int64_t[]){1, 2}, 2), NULL);
     value *q = apply(m, "Unsqueeze", h, integers(m, (int64_t[]){1}, 1), NULL);
     value *k = apply(m, "Unsqueeze", turn(m, h), integers(m, (int64_t[]){1}, 1), NULL);
-    value *scores = apply(m, "Where", seen, apply(m, "MatMul", q, k, NULL), single(m, HST_DTYPE_F32, 1, -1e9));
+    value *raw = apply(m, "MatMul", q, k, NULL);
+    if (f == WINDOW_FAR) seen = apply(m, "Or", seen, far_keys(m, mask), NULL); /* padding far away shows */
+    value *scores = apply(m, "Where", seen, raw, single(m, HST_DTYPE_F32, 1, -1e9));
+    if (f == WINDOW_SCORES) scores = apply(m, "Where", far_keys(m, mask), raw, scores);
     value *y = apply(m, "MatMul", apply(m, "Softmax", scores, NULL, NULL), q, NULL);
     y = mixed(m, apply(m, "Squeeze", y, integers(m, (int64_t[]){1}, 1), NULL), f);
     y = apply(m, "Add", y, constant(m, HST_DTYPE_F32, 1, &width, -0.5, 0.25), NULL);
