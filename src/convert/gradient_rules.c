@@ -246,10 +246,13 @@ static value *d_transpose(gradient_step *s, int i, value *g) {
     (void)i;
     const int64_t *perm;
     int64_t inverse[HST_RANK_MAX];
+    bool seen[HST_RANK_MAX] = {false};
     int n = node_ints(s->node, "perm", &perm);
     value *y = unary(s, "Transpose", g); /* without perm: reversed twice */
     for (int k = 0; k < n; k++) {
-        if (n > HST_RANK_MAX || perm[k] < 0 || perm[k] >= n) return refuse(s, "perm is no permutation");
+        if (n > HST_RANK_MAX || perm[k] < 0 || perm[k] >= n || seen[perm[k]])
+            return refuse(s, "perm is no permutation");
+        seen[perm[k]] = true;
         inverse[perm[k]] = k;
     }
     if (n >= 0 && (s->failed || !node_set_ints(s->last, "perm", inverse, n))) s->failed = true;
@@ -335,6 +338,7 @@ static value *d_matmul(gradient_step *s, int i, value *g) {
     if (i == 1 && rb == 1) d = binary(s, "Squeeze", d, one_int(s, -1));
     const type *t = &s->in[i]->type;
     if (t->rank == 2 && (i == 0 ? rb : ra) <= 2) return d; /* nothing was broadcast */
+    if (t->rank == 1 && (i == 0 ? rb : ra) <= 2) return reshape_like(s, d, s->in[i]); /* of [1, n] */
     return gradient_sum_to(s, d, s->out[0], s->in[i]);
 }
 
@@ -385,8 +389,12 @@ static value *d_moved(gradient_step *s, int i, value *g) {
 static value *d_gather(gradient_step *s, int i, value *g) {
     if (i) return NULL;
     if (node_int(s->node, "axis", 0) != 0) return d_moved(s, i, g);
-    return scatter(s, s->in[0], binary(s, "Unsqueeze", s->in[1], one_int(s, -1)),
-                   g); /* a table: no number an element */
+    value *indices = s->in[1]; /* a table: no number an element */
+    if (indices->type.dtype != HST_DTYPE_S64) {
+        indices = unary(s, "Cast", indices);
+        set_int(s, "to", HST_DTYPE_S64);
+    }
+    return scatter(s, s->in[0], binary(s, "Unsqueeze", indices, one_int(s, -1)), g);
 }
 
 static value *d_scatter_nd(gradient_step *s, int i, value *g) {

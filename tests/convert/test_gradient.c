@@ -54,7 +54,11 @@ static void optimize(model *m, optimize_level level, const char *what) {
     hst_error err = {0};
     if (optimize_model(m, level, NULL, &err) != HST_STATUS_OK) fail_msg("%s: %s", what, err.message);
     if (graph_check(m->main, &err) != HST_STATUS_OK) fail_msg("%s: %s", what, err.message);
-    for (const node *n = m->main->first; n; n = n->next) assert_string_not_equal(n->op_type, "Gradient");
+    for (const node *n = m->main->first; n; n = n->next) {
+        assert_string_not_equal(n->op_type, "Gradient");
+        if (node_is(n, "", "ScatterND") && n->in[1]->type.dtype != HST_DTYPE_S64)
+            fail_msg("%s: indices of ScatterND are %s", what, dtype_name(n->in[1]->type.dtype));
+    }
 }
 
 /* ---- rules ---- */
@@ -117,11 +121,14 @@ static const rule_case rules[] = {
     {"MatMul", 18, "(f64[3]{1 2 -3}, f64[2,3,2]{2 -1 4 3 1}) -> (f64[2,2]{0})"},
     {"MatMul", 18, "(f64[2,2,3]{1 2 -3 0.5 2 1.5 0.1}, f64[3]{2 -1 4}) -> (f64[2,2]{0})"},
     {"MatMul", 18, "(f64[3]{1 2 -3}, f64[3]{2 -1 4}) -> (f64[]{0})"},
+    {"MatMul", 18, "(f64[2]{1 -3}, f64[2,2]{2 -1 4 3}) -> (f64[2]{0})"},
+    {"MatMul", 18, "(f64[2,2]{2 -1 4 3}, f64[2]{1 -3}) -> (f64[2]{0})"},
     {"Gemm", 18, "(f64[2,3]{1 2 -3 0.5 2 1.5}, f64[3,2]{2 -1 4 3 1 0.5}, f64[2]{1 2}; alpha=0.5, beta=2.0) -> (f64[2,2]{0})"},
     {"Gemm", 18, "(f64[3,2]{1 2 -3 0.5 2 1.5}, f64[3,2]{2 -1 4 3 1 0.5}, f64[2,1]{1 2}; transA=1) -> (f64[2,2]{0})"},
     {"Gemm", 18, "(f64[2,3]{1 2 -3 0.5 2 1.5}, f64[2,3]{2 -1 4 3 1 0.5}; transB=1, alpha=2.0) -> (f64[2,2]{0})"},
     {"Gemm", 18, "(f64[3,2]{1 2 -3 0.5 2 1.5}, f64[2,3]{2 -1 4 3 1 0.5}, f64[]{1}; transA=1, transB=1, alpha=-1.0) -> (f64[2,2]{0})"},
     {"Gather", 18, "(f64[3,2]{1 2 -3 0.5 2 1.5}, s64[2,2]{0 2 -1 0}) -> (f64[2,2,2]{0})"},
+    {"Gather", 18, "(f64[3,2]{1 2 -3 0.5 2 1.5}, s32[2]{2 -1}) -> (f64[2,2]{0})"},
     {"Gather", 18, "(f64[2,3]{1 2 -3 0.5 2 1.5}, s64[2]{0 -1}; axis=1) -> (f64[2,2]{0})"},
     {"GatherElements", 18, "(f64[2,3]{1 2 -3 0.5 2 1.5}, s64[2,2]{0 1 1 0}) -> (f64[2,2]{0})"},
     {"GatherND", 18, "(f64[2,3]{1 2 -3 0.5 2 1.5}, s64[2,1]{2 0}; batch_dims=1) -> (f64[2]{0})"},
