@@ -28,9 +28,15 @@ static void print_lengths(const json_t *dims) {
 
 static void print_type(const json_t *v) {
     const json_t *element = json_object_get(v, "element"), *content = json_object_get(v, "content");
+    const char *key = json_string_value(json_object_get(v, "key")),
+               *dtype = json_string_value(json_object_get(v, "dtype"));
     if (json_is_true(json_object_get(v, "may_be_empty"))) fputs("optional ", stdout);
-    if (element) fputs("sequence of ", stdout);
-    printf("%s[", json_string_value(element ? element : json_object_get(v, "dtype")));
+    if (element && strcmp(dtype, "sequence") == 0) fputs("sequence of ", stdout);
+    if (key) {
+        printf("map of %s to %s\n", key, json_string_value(element));
+        return;
+    }
+    printf("%s[", element ? json_string_value(element) : dtype);
     print_lengths(json_object_get(v, "shape"));
     fputs("]", stdout);
     if (content) {

@@ -418,7 +418,7 @@ HST_API hst_status hst_model_describe_json(const hst_model *model, char **json, 
  * from ("input", "initializer" or the operator), node (its name), output (true where the graph gives it), dtype,
  * shape}. shape is null where the rank is not known, else numbers, names ("batch", "seq+past") and "?12": an unknown
  * length without a name; the same number is the same length. Sequences have `element`, the dtype of an item, of which
- * shape tells, optionals `may_be_empty`. `content`, where inference knows the integers of a scalar or a short vector
+ * shape tells, maps and sequences of maps `key` and `element`, the dtypes of keys and values, optionals `may_be_empty`. `content`, where inference knows the integers of a scalar or a short vector
  * (of shapes mostly), holds them like a shape, negative ones included. Errors: INVALID_ARGUMENT (loaded with
  * HST_MODEL_GRAPH_ONLY and without HST_MODEL_SHAPES), NO_MEMORY. Ownership: hst_text_free(*json). */
 HST_API hst_status hst_model_describe_shapes_json(const hst_model *model, char **json, hst_error *err);

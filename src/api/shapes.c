@@ -25,7 +25,7 @@ static json_t *length_json(const model *m, dim d) {
 
 static void list_value(listing *l, const value *v, const char *from, const char *node_name) {
     const type *t = &v->type;
-    const bool sequence = t->dtype == HST_DTYPE_SEQUENCE;
+    const bool list = t->dtype == HST_DTYPE_SEQUENCE || t->key;
     json_t *one = json_object(), *shape = t->rank < 0 ? json_null() : json_array();
     for (int k = 0; k < t->rank; k++) l->failed |= json_array_append_new(shape, length_json(l->model, t->dim[k])) != 0;
     set(l, one, "name", describe_text(v->name));
@@ -35,7 +35,8 @@ static void list_value(listing *l, const value *v, const char *from, const char 
     set(l, one, "node", describe_text(node_name));
     set(l, one, "output", json_boolean(v->is_output));
     set(l, one, "dtype", describe_text(dtype_name(t->dtype)));
-    if (sequence) set(l, one, "element", describe_text(dtype_name(t->element)));
+    if (t->key) set(l, one, "key", describe_text(dtype_name(t->key)));
+    if (list) set(l, one, "element", describe_text(dtype_name(t->element)));
     set(l, one, "shape", shape);
     if (v->content && (t->rank == 0 || t->rank == 1)) {
         json_t *content = json_array();

@@ -103,6 +103,9 @@ expect "inspect --json" 0 '"operators"' "$hasten" inspect --json "$model"
 expect "inspect --dot" 0 "digraph" "$hasten" inspect --dot "$model"
 expect "inspect --shapes" 0 "^Gather .*\[batch, sequence, [0-9]*\]$" "$hasten" inspect --shapes "$model"
 expect "inspect --shapes --json" 0 '"values"' "$hasten" inspect --shapes --json "$model"
+lists=$2/tests/onnx/data/good/lists.onnx
+expect "inspect a map" 0 "^ZipMap .* maps: sequence of map of s64 to f32$" "$hasten" inspect --shapes "$lists"
+expect "a map as JSON" 0 '"key": "s64"' "$hasten" inspect --shapes --json "$lists"
 expect "inspect --html" 0 "<svg" "$hasten" inspect --html "$model"
 expect "export" 0 "" "$hasten" export "$model" model.onnx
 for file in config.json tokenizer.json tokenizer_config.json vocab.txt; do cp "$model/$file" .; done
