@@ -58,11 +58,23 @@ value *matmul_activation_expand(expansion *e, const matmul_activation *a, value 
 hst_status matmul_check_added(const node *n, const type *x, dim columns, const type *bias, const type *residual,
                               hst_error *err);
 
-/* LayerNormalization of rows of n. */
+/* ---- LayerNormalization of the result's rows (matmul_norm.c): in the product's own region, by workers that mostly have
+ * the rows in their cache ---- */
+
 typedef struct matmul_norm {
-    const float *gamma, *beta; /* [n]; beta NULL: zeros */
+    const float *gamma, *beta; /* [n]; gamma NULL: no normalisation, beta NULL: zeros */
     float epsilon;
 } matmul_norm;
+/* Refuses what cannot be vectors of so many columns; NULL: not there. */
+hst_status matmul_norm_check(const node *n, dim columns, const type *gamma, const type *beta, hst_error *err);
+/* LayerNormalization of x; x where gamma is NULL. */
+value *matmul_norm_expand(expansion *e, value *x, value *gamma, value *beta);
+/* From inputs `gamma` and the next one, and the attribute epsilon. */
+hst_status matmul_norm_read(eval_context *c, int gamma, int64_t n, matmul_norm *norm, hst_error *err);
+/* Called by each worker of a region when its part of y [m, n] is done: y = norm(y + residual); residual NULL: none. It is
+ * added here, not by the product, whose tiles would fetch it line by line. */
+void matmul_norm_rows(const matmul_norm *norm, const float *residual, float *y, int64_t n, int64_t m,
+                      const team_context *ctx);
 
 /* A product C = act(alpha * A' B' + bias) + residual over batches, as numpy.matmul; then its rows normalised. */
 typedef struct matmul_product {

@@ -44,8 +44,9 @@ static hst_status infer(infer_context *c, hst_error *err) {
         swapped.dim[1] = w->dim[0];
     }
     HST_TRY(infer_matmul(c, x, &swapped, &c->out[0], err));
-    return swapped.rank == 2 ? matmul_check_added(c->node, x, swapped.dim[1], infer_in(c, 2), infer_in(c, 3), err)
-                             : HST_STATUS_OK;
+    if (swapped.rank != 2) return HST_STATUS_OK;
+    HST_TRY(matmul_norm_check(c->node, swapped.dim[1], infer_in(c, 4), infer_in(c, 5), err));
+    return matmul_check_added(c->node, x, swapped.dim[1], infer_in(c, 2), infer_in(c, 3), err);
 }
 
 /* ---- the expansion ---- */
@@ -75,10 +76,13 @@ static hst_status expand(const node *n, graph *g, value *const *in, value **out,
     const hst_dtype dtype = in[1]->type.dtype;
     type matrix = in[1]->type;
     if (packed) HST_TRY(as_matrix(n, &matrix, err));
-    if (matrix.rank == 2)
-        HST_TRY(matmul_check_added(n, &in[0]->type, matrix.dim[packed || !node_int(n, "transB", 0)],
-                                   n->n_in > 2 && in[2] ? &in[2]->type : NULL,
-                                   n->n_in > 3 && in[3] ? &in[3]->type : NULL, err));
+    const type *added[6] = {0};
+    for (int i = 2; i < n->n_in; i++) added[i] = in[i] ? &in[i]->type : NULL;
+    if (matrix.rank == 2) {
+        const dim columns = matrix.dim[packed || !node_int(n, "transB", 0)];
+        HST_TRY(matmul_check_added(n, &in[0]->type, columns, added[2], added[3], err));
+        HST_TRY(matmul_norm_check(n, columns, added[4], added[5], err));
+    }
     value *w = packed ? unpacked(&e, in[1]) : in[1];
     if (dtype != HST_DTYPE_F32) w = expand_cast(&e, w, HST_DTYPE_F32);
     if (node_int(n, "transB", 0) && !packed) w = expand_transpose(&e, w, (int64_t[]){1, 0}, 2);
@@ -87,25 +91,12 @@ static hst_status expand(const node *n, graph *g, value *const *in, value **out,
     if (n->n_in > 2 && in[2]) y = expand_binary(&e, "Add", y, in[2]);
     y = matmul_activation_expand(&e, activation, y);
     if (n->n_in > 3 && in[3]) y = expand_binary(&e, "Add", y, in[3]);
-    if (n->n_in > 4 && in[4]) {
-        y = expand_node(&e, "LayerNormalization", (value *const[]){y, in[4], n->n_in > 5 ? in[5] : NULL}, 3);
-        if (y && !node_set_float(y->producer, "epsilon", node_float(n, "epsilon", 1e-5f)))
-            return error_no_memory(err, 0, "an attribute");
-    }
+    y = matmul_norm_expand(&e, y, n->n_in > 4 ? in[4] : NULL, n->n_in > 5 ? in[5] : NULL);
     out[0] = y;
     return expansion_done(&e);
 }
 
 /* ---- the fast path ---- */
-
-static hst_status norm_row(eval_context *c, int input, const char *what, int64_t n, const float **out, hst_error *err) {
-    const hst_tensor *t = eval_in(c, input);
-    *out = NULL;
-    if (!t) return HST_STATUS_OK;
-    if (t->dtype != HST_DTYPE_F32 || tensor_count(t) != n || t->dim[t->rank ? t->rank - 1 : 0] != n)
-        return node_error(c->node, err, HST_STATUS_BAD_SHAPE, "%s must be f32[%lld]", what, (long long)n);
-    return matmul_as_f32(c, t, out, err);
-}
 
 static hst_status run(const void *state, eval_context *c, hst_error *err) {
     const hst_tensor *x = eval_in(c, 0), *bias = eval_in(c, 2), *residual = eval_in(c, 3);
@@ -135,9 +126,8 @@ static hst_status run(const void *state, eval_context *c, hst_error *err) {
     if (residual && (residual->dtype != HST_DTYPE_F32 || residual->rank != s.rank ||
                      memcmp(residual->dim, s.dim, (size_t)s.rank * sizeof s.dim[0])))
         return node_error(c->node, err, HST_STATUS_BAD_SHAPE, "the residual must have the result's shape");
-    matmul_norm norm = {.epsilon = node_float(c->node, "epsilon", 1e-5f)};
-    HST_TRY(norm_row(c, 4, "gamma", s.n, &norm.gamma, err));
-    HST_TRY(norm_row(c, 5, "beta", s.n, &norm.beta, err));
+    matmul_norm norm;
+    HST_TRY(matmul_norm_read(c, 4, s.n, &norm, err));
     if (norm.gamma) p.norm = &norm;
     HST_TRY(eval_output(c, 0, HST_DTYPE_F32, s.rank, s.dim, &y, err));
     if (bias) HST_TRY(matmul_as_f32(c, bias, &p.bias, err));

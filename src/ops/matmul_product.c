@@ -66,32 +66,15 @@ typedef struct job {
     float *scratch;
     int64_t parts, each; /* floats of a worker's scratch */
     const matmul_norm *norm;
-    const float *residual; /* added before the norm, row by row: tiles would fetch it line by line */
+    const float *residual; /* added with the norm */
 } job;
-
-static void normalise(const job *j, int64_t row, int64_t row_end) {
-    float *y = j->g.c + row * j->g.ldc;
-    const norm_rows rows = {.x = y,
-                            .y = y,
-                            .residual = j->residual ? j->residual + row * j->g.n : NULL,
-                            .gamma = j->norm->gamma,
-                            .beta = j->norm->beta,
-                            .rows = row_end - row,
-                            .n = j->g.n,
-                            .epsilon = j->norm->epsilon};
-    if (row < row_end) kernels_get()->norm_f32(&rows);
-}
 
 static void work(void *arg, const team_context *ctx) {
     const job *j = arg;
     for (int64_t part; (part = team_next(ctx, 0, j->parts)) >= 0;)
         if (part == 0 || j->c->runtime->check(j->c, NULL) == HST_STATUS_OK)
             gemm_f32_part(&j->g, part, j->parts, j->scratch + ctx->worker * j->each);
-    if (!j->norm) return;
-    int64_t row, row_end;
-    team_barrier(ctx);
-    team_split(j->g.m, 1, ctx, &row, &row_end); /* mostly rows that this worker has computed */
-    normalise(j, row, row_end);
+    if (j->norm) matmul_norm_rows(j->norm, j->residual, j->g.c, j->g.n, j->g.m, ctx);
 }
 
 static hst_status run_job(eval_context *c, job *j, hst_error *err) {
@@ -107,7 +90,7 @@ static hst_status run_job(eval_context *c, job *j, hst_error *err) {
     j->c = c;
     j->parts = gemm_f32_parts(&j->g, cuts > workers ? cuts < 4096 ? (int)cuts : 4096 : workers);
     team_run(c->team, workers, work, j);
-    return macs > MACS_AT_ONCE ? c->runtime->check(c, err) : HST_STATUS_OK;
+    return c->runtime->check(c, err); /* parts may be left out */
 }
 
 /* Where the operands of each batch begin; one matrix on the right: all batches are rows of one product. */

@@ -1,8 +1,8 @@
-/* hasten QuantizedLinear: y = act(round7(x) round8(w) + bias) + residual, a linear layer on 8-bit integers.
+/* hasten QuantizedLinear: y = norm(act(round7(x) round8(w) + bias) + residual), a linear layer on 8-bit integers.
  *   x [..., K] f32   w s8 [panels, bytes], packed as kernels/gemm_s8 says   w_scale [N] f32   bias [N]
- *   residual [..., N]   ->   y [..., N] f32
+ *   residual [..., N]   gamma, beta [N] f32   ->   y [..., N] f32
  * Each row of x is quantised by itself to 127 levels with a scale and a zero point of its own, so that the answer for a
- * row does not depend on what stands beside it. Sums are exact; activation is as in hasten.Linear. Attribute
+ * row does not depend on what stands beside it. Sums are exact; activation and norm are as in hasten.Linear. Attribute
  * weight_error, for people: ‖w − round8(w)‖ / ‖w‖ of the layer. */
 #include <string.h>
 
@@ -42,6 +42,7 @@ static hst_status infer(infer_context *c, hst_error *err) {
     c->out[0].rank = x->rank;
     memcpy(c->out[0].dim, x->dim, (size_t)x->rank * sizeof x->dim[0]);
     c->out[0].dim[x->rank - 1] = n;
+    HST_TRY(matmul_norm_check(c->node, n, infer_in(c, 5), infer_in(c, 6), err));
     return matmul_check_added(c->node, x, n, infer_in(c, 3), infer_in(c, 4), err);
 }
 
@@ -92,14 +93,17 @@ static hst_status expand(const node *n, graph *g, value *const *in, value **out,
         return node_error(n, err, HST_STATUS_UNSUPPORTED, "cannot be expanded before its sizes are known");
     const int64_t k = x->dim[x->rank - 1], columns = w_scale->dim[0];
     HST_TRY(check_weights(n, w->rank, w->dim, k, columns, err));
-    HST_TRY(matmul_check_added(n, x, columns, n->n_in > 3 && in[3] ? &in[3]->type : NULL,
-                               n->n_in > 4 && in[4] ? &in[4]->type : NULL, err));
+    const type *added[7] = {0};
+    for (int i = 3; i < n->n_in; i++) added[i] = in[i] ? &in[i]->type : NULL;
+    HST_TRY(matmul_check_added(n, x, columns, added[3], added[4], err));
+    HST_TRY(matmul_norm_check(n, columns, added[5], added[6], err));
     value *scale, *q = quantised(&e, in[0], &scale);
     value *sums = expand_binary(&e, "MatMulInteger", q, unpacked(&e, in[1], k, columns));
     value *y = expand_binary(&e, "Mul", expand_cast(&e, sums, HST_DTYPE_F32), expand_binary(&e, "Mul", scale, in[2]));
     if (n->n_in > 3 && in[3]) y = expand_binary(&e, "Add", y, in[3]);
     y = matmul_activation_expand(&e, activation, y);
     if (n->n_in > 4 && in[4]) y = expand_binary(&e, "Add", y, in[4]);
+    y = matmul_norm_expand(&e, y, n->n_in > 5 ? in[5] : NULL, n->n_in > 6 ? in[6] : NULL);
     out[0] = y;
     return expansion_done(&e);
 }
@@ -111,6 +115,8 @@ typedef struct job {
     const float *x;
     gemm_s8_quantize_fn *quantize;
     int64_t chunk, chunks, parts; /* rows quantised at once, how often; parts of the product */
+    matmul_norm norm;
+    const float *residual; /* added with the norm */
 } job;
 
 static void quantize_rows(const job *j, int64_t begin, int64_t end) {
@@ -125,6 +131,7 @@ static void work(void *arg, const team_context *ctx) {
         quantize_rows(j, i * j->chunk, (i + 1) * j->chunk < j->g.m ? (i + 1) * j->chunk : j->g.m);
     team_barrier(ctx);
     for (int64_t part; (part = team_next(ctx, 0, j->parts)) >= 0;) gemm_s8_part(&j->g, part);
+    if (j->norm.gamma) matmul_norm_rows(&j->norm, j->residual, j->g.c, j->g.n, j->g.m, ctx);
 }
 
 static hst_status scratch_array(eval_context *c, int64_t count, size_t size, void *to, hst_error *err) {
@@ -190,7 +197,8 @@ static hst_status run(const void *state, eval_context *c, hst_error *err) {
     HST_TRY(matmul_as_f32(c, x, &j.x, err));
     HST_TRY(matmul_as_f32(c, eval_in(c, 2), &j.g.w_scale, err));
     if (bias) HST_TRY(matmul_as_f32(c, bias, &j.g.bias, err));
-    if (residual) HST_TRY(matmul_as_f32(c, residual, &j.g.residual, err));
+    HST_TRY(matmul_norm_read(c, 5, n, &j.norm, err));
+    if (residual) HST_TRY(matmul_as_f32(c, residual, j.norm.gamma ? &j.residual : &j.g.residual, err));
     if (activation->function != UNARY_COPY) {
         j.g.activate = kernels_get()->unary_f32;
         j.g.function = activation->function;
@@ -212,6 +220,7 @@ static hst_status bind(bind_context *c, hst_error *err) {
 static const op_case cases[] = {
     {"no weights", 0, "(f32[2,3]{1 2 3 -4 0 1}, s8[1,640]{0}, f32[2]{1 2}, f32[2]{5 -6}) -> (f32[2,2]{5 -6 5 -6})", 0},
     {"residual, activation", 0, "(f32[1,3]{1 2 3}, s8[1,640]{0}, f32[2]{1 2}, f32[2]{5 -6}, f32[1,2]{1 2}; activation=\"Relu\") -> (f32[1,2]{6 2})", 0},
+    {"normalised", 0, "(f32[1,3]{1 2 3}, s8[1,640]{0}, f32[2]{1 2}, f32[2]{5 -6}, f32[1,2]{1 2}, f32[2]{1 2}, f32[2]{0 1}; epsilon=0.0) -> (f32[1,2]{1 -1})", 0},
     {"no rows", 0, "(f32[0,3]{}, s8[1,640]{0}, f32[2]{1 2}) -> (f32[0,2]{})", 0},
     {NULL, 0, NULL, 0}};
 // clang-format on
@@ -220,7 +229,7 @@ HST_OP(hasten_QuantizedLinear) = {.name = "QuantizedLinear",
                                   .domain = "hasten",
                                   .since = 1,
                                   .min_in = 3,
-                                  .max_in = 5,
+                                  .max_in = 7,
                                   .min_out = 1,
                                   .max_out = 1,
                                   .infer = infer,

@@ -1,5 +1,4 @@
-/* What follows a hasten.Linear moves into its epilogue: a bias row, an activation, a residual of the same shape, a
- * LayerNormalization. */
+/* What follows a hasten.Linear moves into its epilogue: a bias row, an activation, a residual of the same shape. */
 #include <math.h>
 #include <string.h>
 
@@ -98,58 +97,3 @@ HST_PASS(linear_residual) = {.name = "linear_residual",
                              .node = fuse_residual,
                              .anchor = "Add",
                              .summary = "moved a residual into hasten.Linear"};
-
-/* ---- the norm: late, so that other passes see the products and norms that they know ---- */
-
-/* The Linear before `n` that can take the norm in, and what is added in between (NULL: nothing). */
-static node *linear_of_norm(const node *n, value **residual) {
-    const bool skip = node_is(n, "com.microsoft", "SkipLayerNormalization");
-    for (int i = 0; i <= skip; i++) {
-        node *l = linear_before(n->in[i]);
-        value *other = skip ? n->in[1 - i] : NULL;
-        if (!l || has(l, 4) || (skip && has(l, 3))) continue;
-        if (skip && (!other || other->graph != n->in[i]->graph || !type_equal(&other->type, &l->out[0]->type))) continue;
-        *residual = skip ? other : has(l, 3) ? l->in[3] : NULL;
-        return l;
-    }
-    return NULL;
-}
-
-static bool is_f32_row(const value *v, int64_t width) {
-    const hst_tensor *t = match_row(v, width);
-    return t && t->dtype == HST_DTYPE_F32;
-}
-
-static hst_status fuse_norm(graph *g, node *n, bool *changed, hst_error *err) {
-    const bool skip = node_is(n, "com.microsoft", "SkipLayerNormalization");
-    const int gamma = skip ? 2 : 1, beta = gamma + 1;
-    value *residual;
-    if (!skip && !node_is(n, "", "LayerNormalization")) return HST_STATUS_OK;
-    if (n->n_in <= gamma || (n->n_in > beta + 1 && n->in[beta + 1])) return HST_STATUS_OK;
-    for (int i = 1; i < n->n_out; i++)
-        if (n->out[i] && (n->out[i]->n_uses || n->out[i]->is_output)) return HST_STATUS_OK;
-    node *l = linear_of_norm(n, &residual);
-    if (!l || !n->out[0]) return HST_STATUS_OK;
-    const type *t = &l->out[0]->type;
-    const int64_t width = t->rank < 1 ? -1 : t->dim[t->rank - 1], axis = node_int(n, "axis", -1);
-    value *shift = n->n_in > beta ? n->in[beta] : NULL;
-    if (width < 1 || t->dtype != HST_DTYPE_F32 || (!skip && axis != -1 && axis != t->rank - 1)) return HST_STATUS_OK;
-    if (!is_f32_row(n->in[gamma], width) || (shift && !is_f32_row(shift, width))) return HST_STATUS_OK;
-    patch *p = patch_new(g, n);
-    if (!p) return patch_fail(p, err);
-    value *in[6] = {l->in[0], l->in[1], has(l, 2) ? l->in[2] : NULL, residual, n->in[gamma], shift};
-    value *out = patch_value(p, &n->out[0]->type);
-    node *made = patch_node(p, "hasten", "Linear", 1, in, shift ? 6 : 5, &out, 1);
-    bool ok = made && node_set_float(made, "epsilon", node_float(n, "epsilon", skip ? 1e-12f : 1e-5f));
-    for (int i = 0; ok && i < l->n_attributes; i++) ok = node_add_attribute(made, &l->attributes[i]);
-    if (!ok) return patch_fail(p, err);
-    patch_replace(p, n->out[0], out);
-    *changed = true;
-    return patch_apply(p, err);
-}
-
-HST_PASS(linear_norm) = {.name = "linear_norm",
-                         .order = 88,
-                         .node = fuse_norm,
-                         .anchor = "",
-                         .summary = "moved a LayerNormalization into hasten.Linear"};
