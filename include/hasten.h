@@ -2,10 +2,13 @@
  *
  * Conventions
  *   Every function that can fail returns hst_status and takes `hst_error *err` last. `err` is the caller's, may be NULL,
- *   and is written only on failure. The library never prints, exits or aborts.
- *   `_new`, `_load`, `_open` return an object that the caller owns and gives back with `_free` (NULL is allowed there).
- *   `_get`, `_view` lend: the result lives as long as the object it came from. Setters copy; a form that lends memory to
- *   the library is spelled `_borrow`.
+ *   and is written only on failure. Besides the statuses that a comment names, any of them may return NO_MEMORY, and
+ *   INVALID_ARGUMENT where an argument that is needed is NULL. Functions that return no status must be given their
+ *   object. The library never prints, exits or aborts.
+ *   `_new`, `_load`, `_open` return an object that the caller owns and gives back with `_free` (NULL is allowed there),
+ *   not while another thread uses it.
+ *   `_get`, `_view` and functions that return a pointer to const lend: the result lives as long as the object it came
+ *   from. Setters copy; a form that lends memory to the library is spelled `_borrow`.
  *   Option structs begin with their size: set it with HST_INIT, so that a newer library knows which fields exist. A field
  *   that is 0 or NULL means its default; NULL in place of the struct means all defaults.
  *   Structs that the library hands out by pointer may grow at their end: never copy them by value between two versions.
@@ -140,7 +143,7 @@ typedef struct hst_string {
 
 HST_API const char *hst_dtype_name(hst_dtype dtype);      /* "f32", "s64", "b8", "string" …; "?" for another number */
 HST_API hst_dtype hst_dtype_from_name(const char *name);  /* those, and "float32", "int64", "F16" …; NONE if unknown */
-HST_API int hst_dtype_bits(hst_dtype dtype);              /* an element: 32 for f32, 4 for s4; 0 for string */
+HST_API int hst_dtype_bits(hst_dtype dtype);              /* an element: 32 for f32, 4 for s4; 0: none of a fixed size */
 
 /* ---- memory ----------------------------------------------------------------------------------------------------- */
 
@@ -184,27 +187,32 @@ HST_API hst_status hst_list_json(const char *what, char **json, hst_error *err);
  * shared: the elements are freed with the last handle. */
 typedef struct hst_tensor hst_tensor;
 
-/* A zeroed tensor. rank 0 … HST_RANK_MAX, dims >= 0 (0 is a valid length). `a` NULL: libc. For HST_DTYPE_STRING all
- * elements are empty. Errors: BAD_SHAPE, INVALID_ARGUMENT, NO_MEMORY. Ownership: hst_tensor_free. */
+/* A zeroed tensor. rank 0 … HST_RANK_MAX, dims >= 0 (0 is a valid length; NULL is allowed for rank 0). `a` NULL: libc.
+ * For HST_DTYPE_STRING all elements are empty. Errors: BAD_SHAPE (rank, a negative length, a size beyond 64 bits),
+ * BAD_FORMAT (a number that is no dtype), INVALID_ARGUMENT (sequences, maps and optionals have functions of their own),
+ * NO_MEMORY. Ownership: hst_tensor_free(*out). */
 HST_API hst_status hst_tensor_new(hst_dtype dtype, int rank, const int64_t *dims, const hst_allocator *a,
                                   hst_tensor **out, hst_error *err);
-/* The same with `bytes` bytes copied in, which must be exactly what the shape needs. Not for strings. */
+/* The same with `bytes` bytes copied in, which must be exactly what the shape needs (BAD_SHAPE). Not for strings. */
 HST_API hst_status hst_tensor_new_copy(hst_dtype dtype, int rank, const int64_t *dims, const void *data, size_t bytes,
                                        const hst_allocator *a, hst_tensor **out, hst_error *err);
-/* Strings: as many as the shape has elements; their bytes are copied. */
+/* Strings: as many as the shape has elements; their bytes are copied. Errors and ownership as above. */
 HST_API hst_status hst_tensor_new_strings(int rank, const int64_t *dims, const hst_string *strings,
                                           const hst_allocator *a, hst_tensor **out, hst_error *err);
-/* Ownership: the tensor uses the caller's memory, which must stay until the last handle is freed and, where the tensor is
- * bound as an output, is written to. Any alignment of the element type is right; 64 bytes are fastest. */
+/* As hst_tensor_new_copy, without the copy. Ownership: the tensor uses the caller's memory, which must stay until the
+ * last handle is freed and, where the tensor is bound as an output, is written to; hst_tensor_free(*out) frees the
+ * handle alone. Any alignment of the element type is right; 64 bytes are fastest. */
 HST_API hst_status hst_tensor_new_borrow(hst_dtype dtype, int rank, const int64_t *dims, void *data, size_t bytes,
                                          const hst_allocator *a, hst_tensor **out, hst_error *err);
 /* Another handle on the same elements (elements that were borrowed stay borrowed). Ownership: hst_tensor_free(*out). */
 HST_API hst_status hst_tensor_retain(const hst_tensor *t, hst_tensor **out, hst_error *err);
-/* The same elements under another shape with as many elements. Ownership: hst_tensor_free(*out). */
+/* The same elements under another shape with as many elements (else BAD_SHAPE). Ownership: hst_tensor_free(*out). */
 HST_API hst_status hst_tensor_reshape(const hst_tensor *t, int rank, const int64_t *dims, hst_tensor **out,
                                       hst_error *err);
-/* A new tensor of another numeric or bool type, converted as ONNX Cast does. Errors: UNSUPPORTED for strings, complex. */
+/* A new tensor of another numeric or bool type, converted as ONNX Cast does. Errors: UNSUPPORTED (strings, complex
+ * numbers, sequences, maps). Ownership: hst_tensor_free(*out). */
 HST_API hst_status hst_tensor_convert(const hst_tensor *t, hst_dtype dtype, hst_tensor **out, hst_error *err);
+/* Gives a handle back; from any thread. */
 HST_API void hst_tensor_free(hst_tensor *t);
 
 /* A sequence: a handle whose elements are tensors, of rank 1 with `n` elements and dtype HST_DTYPE_SEQUENCE. It keeps
@@ -214,8 +222,8 @@ HST_API hst_status hst_tensor_new_sequence(size_t n, const hst_tensor *const *it
                                            hst_tensor **out, hst_error *err);
 /* A map: of dtype HST_DTYPE_MAP and rank 1, with 2 elements, item 0 its keys and item 1 its values. Both are of rank 1
  * and one length, values[i] belongs to keys[i]; keys are strings or integers of 8 bits or more, in any
- * order; of equal ones the last counts. Handles are kept as by a sequence. Errors: INVALID_ARGUMENT, BAD_SHAPE,
- * NO_MEMORY. */
+ * order; of equal ones the last counts. Handles are kept as by a sequence. Errors: BAD_SHAPE (no such keys or
+ * lengths), INVALID_ARGUMENT (a sequence or map in it), NO_MEMORY. Ownership: hst_tensor_free(*out). */
 HST_API hst_status hst_tensor_new_map(const hst_tensor *keys, const hst_tensor *values, const hst_allocator *a,
                                       hst_tensor **out, hst_error *err);
 /* Item i, lent by the sequence or map; NULL where there is none, or where t is another value. */
@@ -224,12 +232,12 @@ HST_API const hst_tensor *hst_tensor_item(const hst_tensor *t, size_t i);
 HST_API hst_status hst_tensor_new_empty_optional(const hst_allocator *a, hst_tensor **out, hst_error *err);
 
 /* Values in files of their own, as test data of ONNX models comes (input_0.pb). The file does not say which message it
- * holds, `as` does: HST_DTYPE_NONE a TensorProto, whatever its elements; HST_DTYPE_SEQUENCE a SequenceProto; HST_DTYPE_MAP a
- * MapProto, whose values must be scalars; HST_DTYPE_OPTIONAL an OptionalProto, which becomes what it holds. A model's input or
- * output is kept as OPTIONAL where hst_value_info.may_be_empty is set, as SEQUENCE or MAP where its dtype is that, else as NONE.
- * Reading copies; external data of tensors is looked for beside the file and nowhere else, from memory it is refused.
- * `name` (NULL: not wanted) gets the value's name, "" where it has none: hst_text_free(*name).
- * Errors: NOT_FOUND, IO, BAD_FORMAT, UNSUPPORTED (a sparse tensor, nested sequences), NO_MEMORY.
+ * holds, `as` does: HST_DTYPE_NONE a TensorProto, whatever its elements; HST_DTYPE_SEQUENCE a SequenceProto;
+ * HST_DTYPE_MAP a MapProto, whose values must be scalars; HST_DTYPE_OPTIONAL an OptionalProto, which becomes what it
+ * holds. A model's input or output is kept as OPTIONAL where hst_value_info.may_be_empty is set, as SEQUENCE or MAP
+ * where its dtype is that, else as NONE. Reading copies; external data of tensors is looked for beside the file and
+ * nowhere else, from memory it is refused. `name` (NULL: not wanted) gets the value's name, "" where it has none:
+ * hst_text_free(*name). Errors: NOT_FOUND, IO, BAD_FORMAT, UNSUPPORTED (a sparse tensor, nested sequences), NO_MEMORY.
  * Ownership: hst_tensor_free(*out). */
 HST_API hst_status hst_tensor_read_onnx(const char *path, hst_dtype as, const hst_allocator *a, hst_tensor **out,
                                         char **name, hst_error *err);
@@ -245,7 +253,7 @@ HST_API hst_status hst_tensor_write_onnx_memory(const hst_tensor *t, hst_dtype a
 HST_API hst_dtype hst_tensor_dtype(const hst_tensor *t);
 HST_API int hst_tensor_rank(const hst_tensor *t);
 HST_API const int64_t *hst_tensor_dims(const hst_tensor *t); /* `rank` lengths */
-HST_API int64_t hst_tensor_count(const hst_tensor *t);       /* elements */
+HST_API int64_t hst_tensor_count(const hst_tensor *t);       /* elements, or items */
 HST_API size_t hst_tensor_bytes(const hst_tensor *t);        /* of the elements; strings: of their hst_string array */
 /* The elements; strings: hst_string[count]. Never NULL. The caller may write to tensors that it made with _new, _new_copy
  * or _new_borrow while no run uses them; all others are read only. */
@@ -273,11 +281,13 @@ typedef struct hst_operator {
     const char *name;   /* the node's op_type */
     int since, until;   /* versions of the domain's operator set, inclusive; 0: no bound */
     int min_inputs, max_inputs, min_outputs, max_outputs; /* max 0: no bound */
-    void *user;                                           /* given to the callbacks */
-    /* Called when a model is loaded: sets what can be told of the outputs with hst_operator_set_type. May be NULL. */
+    void *user;                                           /* given to the callbacks; must live as long as the model */
+    /* Called when a model is loaded, perhaps several times: sets what can be told of the outputs with
+     * hst_operator_set_type. A status other than OK ends the load and is returned by it. May be NULL. */
     hst_status (*infer)(void *user, hst_operator_context *c, hst_error *err);
-    /* Computes: reads inputs, makes each output that is wanted with hst_operator_output, fills it. Called from the threads
-     * of the sessions, several at once. A status other than OK ends the run and is returned by it. */
+    /* Computes: reads inputs, makes each output that is wanted with hst_operator_output, fills it. Called from the
+     * threads of the sessions, several at once, and during the load where all inputs are constant. A status other than
+     * OK ends the run and is returned by it, with the message that it left in `err`. */
     hst_status (*run)(void *user, hst_operator_context *c, hst_error *err);
     bool nondeterministic; /* true: never computed ahead of time from constant inputs */
 } hst_operator;
@@ -291,17 +301,20 @@ HST_API float hst_operator_float(const hst_operator_context *c, const char *name
 HST_API const char *hst_operator_text(const hst_operator_context *c, const char *name, const char *otherwise);
 HST_API int hst_operator_ints(const hst_operator_context *c, const char *name, const int64_t **values); /* count or -1 */
 HST_API const hst_tensor *hst_operator_tensor(const hst_operator_context *c, const char *name);
-/* In infer: what is known of input i (false where it is omitted), and setting output i. */
+/* What is known of input i (false where it is omitted; in run: what it is); in infer: setting output i. */
 HST_API bool hst_operator_type(const hst_operator_context *c, int i, hst_type *out);
 HST_API void hst_operator_set_type(hst_operator_context *c, int i, const hst_type *type);
 /* In both: input i. In infer NULL unless it is a constant; in run NULL where it is omitted. */
 HST_API const hst_tensor *hst_operator_input(const hst_operator_context *c, int i);
-/* In run: false where nobody wants output i; a tensor for it, uninitialised, to be filled through hst_tensor_data;
- * memory for the duration of the call (64-byte aligned; NULL: none left); CANCELLED or DEADLINE where the run should stop. */
+/* In run: false where nobody wants output i. */
 HST_API bool hst_operator_wants(const hst_operator_context *c, int i);
+/* In run: a tensor for output i, uninitialised, to be filled through hst_tensor_data. Errors: BAD_SHAPE, BUDGET,
+ * NO_MEMORY, INVALID_ARGUMENT. Ownership: the run's. */
 HST_API hst_status hst_operator_output(hst_operator_context *c, int i, hst_dtype dtype, int rank, const int64_t *dims,
                                        hst_tensor **out, hst_error *err);
+/* In run: memory for the duration of the call, 64-byte aligned; NULL: none left. */
 HST_API void *hst_operator_scratch(hst_operator_context *c, size_t bytes);
+/* In run: CANCELLED or DEADLINE where it should stop, to be asked in long loops. */
 HST_API hst_status hst_operator_check(hst_operator_context *c, hst_error *err);
 
 /* ---- models ----------------------------------------------------------------------------------------------------- */
@@ -316,7 +329,8 @@ typedef struct hst_model hst_model;
  * anyway. */
 #define HST_MODEL_SHAPES 4u
 
-/* Gives a free dimension a fixed length: every input dimension of that name. */
+/* Gives a free dimension a fixed length: every input dimension of that name. Errors of the load: NOT_FOUND (no input
+ * has it), INVALID_ARGUMENT (a negative length). */
 typedef struct hst_dimension {
     const char *name;
     int64_t length;
@@ -335,8 +349,9 @@ typedef struct hst_model_options {
     size_t size;
     const hst_allocator *allocator; /* for all that the model owns; copied */
     uint32_t flags;                 /* HST_MAP_COPY | … */
-    /* How much the graph is rewritten: 0 the default (all that keeps answers within the rounding of f32), 1 nothing, 2 only
-     * what is exact (constants folded, dead nodes removed), 3 all. */
+    /* How much the graph is rewritten: 0 the default (all that keeps answers within the rounding of f32), 1 nothing, 2
+     * only what is exact (constants folded, dead nodes removed), 3 all. A model of an opset before 7 gets 2 at most, an
+     * engine file stays as it was compiled. */
     int optimization;
     const hst_dimension *dimensions; /* free-dimension overrides */
     size_t dimension_count;
@@ -354,9 +369,10 @@ typedef struct hst_model_options {
     void (*explain)(void *user, const char *pass, const char *text);
     void *explain_user;
     /* Which class a checkpoint is built as: "BertForMaskedLM", or without the family "ForMaskedLM", or "Model" for the
-     * hidden states. NULL: what config.json names. An ONNX file is what it is. Errors: UNSUPPORTED. */
+     * hidden states. NULL: what config.json names. ONNX and engine files are what they are. Errors: UNSUPPORTED. */
     const char *architecture;
-    hst_quantization quantization; /* needs optimization 0 or 3: INVALID_ARGUMENT otherwise */
+    /* Needs optimization 0 or 3, and an engine file that was compiled with it: INVALID_ARGUMENT otherwise. */
+    hst_quantization quantization;
     /* How the weights of linear layers are stored; arithmetic is f32 in any case. NONE: as is fastest, which is F32. F16,
      * BF16: half the memory; exact where the model's weights are of that type, else each is rounded once; a matrix with a
      * number that f16 cannot hold stays F32. Faster for 1 to 4 tokens a run, slower for more (docs/performance.md). The
@@ -365,15 +381,17 @@ typedef struct hst_model_options {
     hst_dtype weights;
 } hst_model_options;
 
-/* Loads a model. `path` is an engine file (hst_model_compile); a .onnx file; a checkpoint's folder (config.json beside *.safetensors or pytorch_model.bin, or
- * their index); one such weight file; or a folder with model.onnx or onnx/model.onnx in it. External data is looked for
- * beside the file and nowhere else. Errors: NOT_FOUND, IO, BAD_FORMAT (damaged), UNSUPPORTED (lists every operator that is
- * missing, or names the architectures there are), BAD_SHAPE, NO_MEMORY.
- * Ownership: hst_model_free; sessions keep the model alive. A mapped file must not be cut or overwritten in place while
- * the model lives (replacing it by rename is safe): else use HST_MAP_COPY. */
+/* Loads a model. `path` is an engine file (hst_model_compile); an ONNX file; a checkpoint's folder (config.json beside
+ * *.safetensors or pytorch_model.bin, or their index); one such weight file; or a folder with an ONNX file in it: the
+ * first of model.onnx, onnx/model.onnx, model_optimized.onnx, model_quantized.onnx, onnx/model_quantized.onnx. External
+ * data is looked for beside the file and nowhere else. A newer opset than hasten knows is read, with a warning by the log callback.
+ * Errors: NOT_FOUND, IO, BAD_FORMAT (damaged), UNSUPPORTED (lists every operator that is missing, or names the
+ * architectures there are), BAD_SHAPE (shapes or types in the graph contradict each other), INVALID_ARGUMENT (an
+ * option), NO_MEMORY. Ownership: hst_model_free; sessions keep the model alive. A mapped file must not be cut or
+ * overwritten in place while the model lives (replacing it by rename is safe): else use HST_MAP_COPY. */
 HST_API hst_status hst_model_load(const char *path, const hst_model_options *options, hst_model **out, hst_error *err);
-/* The same from the bytes of an ONNX or engine file, which are copied; the _borrow form uses them where they lie until the model is
- * freed by the last of its owners. */
+/* The same from the bytes of an ONNX or engine file, which are copied; the _borrow form uses them where they lie until
+ * the model is freed by the last of its owners. External data is what the `external` callback gives. */
 HST_API hst_status hst_model_load_memory(const void *data, size_t size, const hst_model_options *options,
                                          hst_model **out, hst_error *err);
 HST_API hst_status hst_model_load_memory_borrow(const void *data, size_t size, const hst_model_options *options,
@@ -388,7 +406,7 @@ typedef struct hst_value_info {
     int rank;        /* -1: not known before a run */
     const int64_t *dims;
     const char *const *dim_names;
-    bool optional; /* an input with a default value */
+    bool optional;     /* an input with a default value */
     hst_dtype element; /* of a sequence: the type of its items, of which rank and dims speak then; NONE: not known */
     bool may_be_empty; /* an ONNX optional: HST_DTYPE_OPTIONAL may stand in its place */
     hst_dtype key; /* of a map, or of a sequence of maps: the type of the keys; element is that of the values then */
@@ -405,42 +423,45 @@ HST_API bool hst_model_metadata_get(const hst_model *model, size_t i, const char
 /* Imported operator sets: "" is ai.onnx. */
 HST_API size_t hst_model_opset_count(const hst_model *model);
 HST_API bool hst_model_opset_get(const hst_model *model, size_t i, const char **domain, int64_t *version);
-/* config.json as text (of the checkpoint, or beside the ONNX file), or NULL; and its id2label: the label of class `id`,
- * NULL where it has none. */
+/* config.json as text (of the checkpoint, or beside the ONNX file), or NULL; and its id2label: the highest class id +
+ * 1, and the label of class `id`, NULL where it has none. */
 HST_API const char *hst_model_config_json(const hst_model *model);
 HST_API int hst_model_label_count(const hst_model *model);
 HST_API const char *hst_model_label(const hst_model *model, int id);
-/* Everything `hasten inspect` shows, as one JSON object: file, format, producer, opsets, inputs, outputs, operator counts,
- * parameters, bytes, unsupported operators, metadata. Ownership: hst_text_free(*json). */
+/* Everything `hasten inspect` shows, as one JSON object: file, format, producer, opsets, inputs, outputs, operator
+ * counts, parameters, bytes, unsupported operators, metadata. Errors: NO_MEMORY. Ownership: hst_text_free(*json). */
 HST_API hst_status hst_model_describe_json(const hst_model *model, char **json, hst_error *err);
 /* The type of every value, as one JSON array in the order of the graph: initializers, inputs, then what each node
  * gives. Of each {name, graph ("" is the main one; "then_branch of If 'n'", by attribute and node), depth (of nesting),
  * from ("input", "initializer" or the operator), node (its name), output (true where the graph gives it), dtype,
  * shape}. shape is null where the rank is not known, else numbers, names ("batch", "seq+past") and "?12": an unknown
  * length without a name; the same number is the same length. Sequences have `element`, the dtype of an item, of which
- * shape tells, maps and sequences of maps `key` and `element`, the dtypes of keys and values, optionals `may_be_empty`. `content`, where inference knows the integers of a scalar or a short vector
- * (of shapes mostly), holds them like a shape, negative ones included. Errors: INVALID_ARGUMENT (loaded with
- * HST_MODEL_GRAPH_ONLY and without HST_MODEL_SHAPES), NO_MEMORY. Ownership: hst_text_free(*json). */
+ * shape tells, maps and sequences of maps `key` and `element`, the dtypes of keys and values, optionals `may_be_empty`.
+ * `content`, where inference knows the integers of a scalar or a short vector (of shapes mostly), holds them like a
+ * shape, negative ones included. Errors: INVALID_ARGUMENT (loaded with HST_MODEL_GRAPH_ONLY and without
+ * HST_MODEL_SHAPES), NO_MEMORY. Ownership: hst_text_free(*json). */
 HST_API hst_status hst_model_describe_shapes_json(const hst_model *model, char **json, hst_error *err);
-/* The graph in Graphviz' language. Ownership: hst_text_free(*dot). */
+/* The main graph in Graphviz' language. Errors: NO_MEMORY. Ownership: hst_text_free(*dot). */
 HST_API hst_status hst_model_describe_dot(const hst_model *model, char **dot, hst_error *err);
 
-/* How a model runs, as one JSON object: `passes`, an array of {pass, did}, what each rewrite of the graph did; `steps`, in
- * the order in which they run, of {node, op, domain, output (dtype and shape), kernel ("" where there is none: the operator
- * moves data, or its reference runs), why (there is no better one; "" where there is)}. The k-th is hst_profile_event.step k.
- * Errors: INVALID_ARGUMENT (loaded with HST_MODEL_GRAPH_ONLY), NO_MEMORY. Ownership: hst_text_free(*json). */
+/* How a model runs, as one JSON object: `passes`, an array of {pass, did}, what each rewrite of the graph did; `steps`,
+ * in the order in which they run, of {node, op, domain, output (dtype and shape), kernel ("" where there is none: the
+ * operator moves data, or its reference runs), why (there is no better one; "" where there is)}. The k-th is
+ * hst_profile_event.step k. Errors: INVALID_ARGUMENT (loaded with HST_MODEL_GRAPH_ONLY), NO_MEMORY. Ownership:
+ * hst_text_free(*json). */
 HST_API hst_status hst_model_explain_json(const hst_model *model, char **json, hst_error *err);
 
 typedef struct hst_export_options {
     size_t size;
     int opset;                /* 17 … 25: Gradient becomes standard operators then; 0: 18, or the file's own */
     hst_dtype dtype;          /* of floating point weights: NONE as they are, F32 widened, F16 the whole graph half */
-    uint64_t external_beyond; /* bytes: weights go to a second file where the first would pass this; 0: 1.9 GB */
+    uint64_t external_beyond; /* bytes: where the file would pass this, weights go to <path>.data; 0: 1.9 GB */
 } hst_export_options;
 
 /* Writes a model as standard ONNX. The files appear under their names at once, when all is written; older ones stay as
- * they were on failure. The model should have been loaded with HST_MODEL_GRAPH_ONLY: otherwise it is written as rewritten
- * for this library, with fused operators spelled out. Errors: IO, UNSUPPORTED, INVALID_ARGUMENT, NO_MEMORY. */
+ * they were on failure. The model should have been loaded with HST_MODEL_GRAPH_ONLY: otherwise it is written as
+ * rewritten for this library, with fused operators spelled out. Errors: IO, UNSUPPORTED (names a node that has no form
+ * in the opset), INVALID_ARGUMENT (an option), NO_MEMORY. */
 HST_API hst_status hst_model_export_onnx(const hst_model *model, const char *path, const hst_export_options *options,
                                          hst_error *err);
 
@@ -452,16 +473,16 @@ typedef struct hst_compile_options {
     const char *folder; /* its tokenizer and small files (config.json …) are taken along; NULL: the model's own */
 } hst_compile_options;
 
-/* Writes a model as an engine file (.hst): its rewritten graph, its weights as the kernels of this machine read them, its
- * tokenizer and config. hst_model_load, hst_task_open and hst_tokenizer_load open such a file like any model, in
+/* Writes a model as an engine file (.hst): its rewritten graph, its weights as the kernels of this machine read them,
+ * its tokenizer and config. hst_model_load, hst_task_open and hst_tokenizer_load open such a file like any model, in
  * milliseconds whatever its size, and processes that use it share its pages. It is for this version of the library and
- * this CPU level (UNSUPPORTED elsewhere: compile again). Whatever the model was loaded with is fixed in it. The file appears
- * under its name when it is complete. Errors: IO, UNSUPPORTED, INVALID_ARGUMENT (a model that was loaded with
+ * this CPU level (UNSUPPORTED elsewhere: compile again). Whatever the model was loaded with is fixed in it. The file
+ * appears under its name when it is complete. Errors: IO, UNSUPPORTED, INVALID_ARGUMENT (a model that was loaded with
  * HST_MODEL_GRAPH_ONLY, or is an engine), NO_MEMORY, those of hst_tokenizer_load but NOT_FOUND. */
 HST_API hst_status hst_model_compile(const hst_model *model, const char *path, const hst_compile_options *options,
                                      hst_error *err);
-/* Reads a whole engine file and compares every checksum: BAD_FORMAT where one is wrong. Loading checks all but the one of
- * the weights. */
+/* Reads a whole engine file and compares every checksum: BAD_FORMAT where one is wrong, or where it is no engine file.
+ * Loading checks all but the one of the weights. Errors: also NOT_FOUND, IO, UNSUPPORTED (another version), NO_MEMORY. */
 HST_API hst_status hst_engine_verify(const char *path, hst_error *err);
 
 /* ---- sessions --------------------------------------------------------------------------------------------------- */
@@ -484,12 +505,13 @@ typedef struct hst_session_options {
      * caller still holds are the caller's and not counted. 0: 80 % of the memory that the machine and the cgroup had left
      * when the session was made. */
     uint64_t memory_budget;
-    int threads;                    /* 0: the team's. 1: this session runs on its caller's thread alone. */
+    int threads; /* at most this many of the team's; 1: its caller's thread alone; 0: all of the team's */
     hst_padded_rows padded_rows;
 } hst_session_options;
 
-/* Cheap: weights are the model's. Errors: IO (a mapped file of the model was cut), INVALID_ARGUMENT, NO_MEMORY.
- * Ownership: hst_session_free; the model stays alive as long. */
+/* Cheap: weights are the model's. Errors: IO (a mapped file of the model was cut), INVALID_ARGUMENT (an option, or a
+ * model that was loaded with HST_MODEL_GRAPH_ONLY), NO_MEMORY. Ownership: hst_session_free; the model stays alive as
+ * long. */
 HST_API hst_status hst_session_new(hst_model *model, const hst_session_options *options, hst_session **out,
                                    hst_error *err);
 HST_API void hst_session_free(hst_session *session);
@@ -526,14 +548,14 @@ typedef struct hst_run_options {
 HST_API void hst_cancel(int *flag);
 
 /* Runs the model.
- *   inputs   in_names[k] is fed in[k]; in_names NULL: the model's own order. Inputs with a default, and those that are a
- *            state, may be left out. s32 is taken where the model wants s64, and s64 where it wants s32 if every element
- *            fits; any other dtype must be the model's. The shape must fit what is known of it; equal names of free
- *            dimensions must get equal lengths.
+ *   inputs   in_names[k] is fed in[k]; in_names NULL: the model's own order, NULL for one that is left out. Inputs with a
+ *            default, and those that are a state, may be left out. s32 is taken where the model wants s64, and s64 where
+ *            it wants s32 if every element fits; any other dtype must be the model's. The shape must fit what is known of
+ *            it; equal names of free dimensions must get equal lengths.
  *   outputs  out_names[k] is given to out[k]; out_names NULL: the model's own order. out[k] NULL: the session makes the
  *            tensor; its elements are never reused while a handle on them lives. out[k] not NULL: a bound output, whose
- *            memory is written; its dtype and shape must be the result's. Only what the asked outputs need is promised to
- *            be computed.
+ *            memory is written; its dtype and shape must be the result's; strings, sequences and maps cannot be bound.
+ *            Outputs may outlive the session. Only what the asked outputs need is promised to be computed.
  * Repeated runs with shapes seen lately allocate nothing but what the caller has kept of earlier outputs.
  * On failure out[] is as it was (the elements of bound outputs are undefined) and state is as before the run.
  * Errors: BUSY (another thread runs this session: nothing happened), NOT_FOUND (a name), BAD_SHAPE, INVALID_ARGUMENT,
@@ -543,10 +565,11 @@ HST_API hst_status hst_session_run(hst_session *session, size_t n_in, const char
                                    const hst_tensor *const *in, size_t n_out, const char *const *out_names,
                                    hst_tensor **out, const hst_run_options *options, hst_error *err);
 
-/* Bytes the session holds now (temporaries, pools, state), and the most it ever held. After a large run memory goes back by
- * itself: after 16 runs that need less than a quarter of it (other shapes, or the same where lengths depend on data), the memory
- * of temporaries shrinks to what such runs need; buffers of outputs that 16 runs did not use are freed. hst_session_trim does
- * not wait. What the C library keeps of freed memory is not counted: an allocator of one's own decides that. */
+/* Bytes the session holds now (temporaries, pools, state), and the most it ever held. After a large run memory goes
+ * back by itself: after 16 runs that need less than a quarter of it (other shapes, or the same where lengths depend on
+ * data), the memory of temporaries shrinks to what such runs need; buffers of outputs that 16 runs did not use are
+ * freed. hst_session_trim does not wait. What the C library keeps of freed memory is not counted: an allocator of one's
+ * own decides that. */
 HST_API uint64_t hst_session_memory(const hst_session *session, uint64_t *most);
 /* Gives back all memory that is not in use; the next run allocates again. BUSY while it runs. */
 HST_API hst_status hst_session_trim(hst_session *session, hst_error *err);
@@ -556,13 +579,15 @@ HST_API hst_status hst_session_trim(hst_session *session, hst_error *err);
 /* State is carried from run to run inside a session: output `output` of one run becomes input `input` of the next without a
  * copy (key/value caches: `input` "past_key_values.0.key", `output` "present.0.key"). It is named by its input. */
 
-/* Declares a state. `initial` is what the first run sees and what a reset goes back to (its elements are shared, not
- * copied); NULL: the input's shape with every free dimension 0. May be called again to change it.
- * Errors: NOT_FOUND, BAD_SHAPE (initial does not fit the input, or the output does not fit it), BUSY. */
+/* Declares a state. `initial` is what the first run sees and what a reset goes back to (its elements are shared, those
+ * of borrowed memory copied); NULL: the input's shape with every free dimension 0. May be called again to change it.
+ * Errors: NOT_FOUND, BAD_SHAPE (initial does not fit the input, or the output does not fit it), INVALID_ARGUMENT
+ * (initial is NULL, and the model does not tell the input's type), NO_MEMORY, BUSY. */
 HST_API hst_status hst_session_state_declare(hst_session *session, const char *input, const char *output,
                                              const hst_tensor *initial, hst_error *err);
-/* All these: `input` NULL means every declared state. Errors: NOT_FOUND, INVALID_ARGUMENT, NO_MEMORY, BUSY; on failure no
- * state has changed. */
+/* All these but _set and _get: `input` NULL means every declared state. Errors: NOT_FOUND, INVALID_ARGUMENT (an axis,
+ * index or length), UNSUPPORTED (rows of strings or of elements below a byte), BAD_SHAPE (what is set does not fit the
+ * input), NO_MEMORY, BUSY; on failure no state has changed. */
 /* Back to the initial value. */
 HST_API hst_status hst_session_state_reset(hst_session *session, const char *input, hst_error *err);
 /* Row k along `axis` becomes the old row index[k], 0 <= index[k] < length: beams, dropped sequences. n may differ from the
@@ -572,7 +597,8 @@ HST_API hst_status hst_session_state_reorder(hst_session *session, const char *i
 /* Keeps the first `length` rows along `axis` (all, where there are fewer): tokens taken back. */
 HST_API hst_status hst_session_state_truncate(hst_session *session, const char *input, int axis, int64_t length,
                                               hst_error *err);
-/* Sets it, sharing the elements; or another handle on what it holds now (hst_tensor_free it). */
+/* Sets it, sharing the elements (those of borrowed memory are copied); or another handle on what it holds now
+ * (hst_tensor_free it). */
 HST_API hst_status hst_session_state_set(hst_session *session, const char *input, const hst_tensor *t, hst_error *err);
 HST_API hst_status hst_session_state_get(hst_session *session, const char *input, hst_tensor **out, hst_error *err);
 
@@ -582,9 +608,11 @@ typedef struct hst_tokenizer hst_tokenizer;
 typedef struct hst_encoding hst_encoding;
 
 /* `path`: an engine file; a folder with tokenizer.json, or with vocab.txt and tokenizer_config.json; or one of these
- * files. `a` NULL: libc. Errors: NOT_FOUND, IO, BAD_FORMAT, UNSUPPORTED (names the component). Ownership: hst_tokenizer_free. */
+ * files. `a` NULL: libc. Errors: NOT_FOUND, IO, BAD_FORMAT, UNSUPPORTED (names the component). Ownership:
+ * hst_tokenizer_free. */
 HST_API hst_status hst_tokenizer_load(const char *path, const hst_allocator *a, hst_tokenizer **out, hst_error *err);
-/* From the texts of a tokenizer.json and a tokenizer_config.json (NULL: none), which are not kept. */
+/* From the texts of a tokenizer.json and a tokenizer_config.json (NULL: none), of so many bytes, which are not kept.
+ * Errors and ownership as above. */
 HST_API hst_status hst_tokenizer_load_memory(const char *json, size_t size, const char *config, size_t config_size,
                                              const hst_allocator *a, hst_tokenizer **out, hst_error *err);
 HST_API void hst_tokenizer_free(hst_tokenizer *tokenizer);
@@ -598,12 +626,12 @@ typedef enum hst_padding {
 typedef struct hst_encode_options {
     size_t size;
     bool no_special_tokens; /* true: without [CLS], [SEP] … */
-    /* Cut to at most this many tokens, special ones included; 0: what tokenizer.json asks for; SIZE_MAX: never. Of a pair
-     * the longer text is cut first. */
+    /* Cut to at most this many tokens, special ones included; 0: what tokenizer.json asks for; SIZE_MAX: never. Of a
+     * pair the longer text is cut first, unless tokenizer.json says which. */
     size_t max_length;
-    size_t stride; /* with max_length: tokens that a further window repeats of the one before it */
+    size_t stride; /* with max_length, and less: tokens that a further window repeats of the one before it */
     hst_padding padding;
-    size_t pad_length;
+    size_t pad_length; /* of HST_PADDING_FIXED, in tokens; longer texts stay as they are */
 } hst_encode_options;
 
 /* What an encode writes, and the memory it works in: one per thread of use. Ownership: hst_encoding_free. */
@@ -611,12 +639,13 @@ HST_API hst_status hst_encoding_new(const hst_allocator *a, hst_encoding **out, 
 HST_API void hst_encoding_free(hst_encoding *encoding);
 
 /* Encodes one text, or a pair (`pair` not NULL), into `e`, whose earlier contents are lost; a text no longer than an
- * earlier one allocates nothing. Invalid UTF-8 is read as U+FFFD. Errors: INVALID_ARGUMENT (max_length leaves no room, a
- * text of more than 2^30 characters), NO_MEMORY: `e` then holds no tokens. */
+ * earlier one allocates nothing. Invalid UTF-8 is read as U+FFFD. Errors: INVALID_ARGUMENT (max_length leaves no room
+ * for special tokens and stride, a text of more than 2^30 characters), NO_MEMORY: `e` then holds no tokens. */
 HST_API hst_status hst_tokenizer_encode(const hst_tokenizer *tokenizer, hst_string text, const hst_string *pair,
                                         const hst_encode_options *options, hst_encoding *e, hst_error *err);
-/* Where a text was cut: how many windows of max_length it makes, the first included; and window i of `from` (the encoding
- * that was encoded into) put into `out`, another one. */
+/* Where a text was cut: how many windows of max_length it makes, the first included; and window i of `from` (the
+ * encoding that was encoded into) put into `out`, another one. Errors: INVALID_ARGUMENT (no window i, or `out` is
+ * `from`), NO_MEMORY. */
 HST_API size_t hst_encoding_window_count(const hst_encoding *e);
 HST_API hst_status hst_tokenizer_window(const hst_tokenizer *tokenizer, const hst_encoding *from, size_t i,
                                         hst_encoding *out, hst_error *err);
@@ -656,9 +685,9 @@ typedef struct hst_task_options {
     size_t size;
     const hst_model_options *model;
     const hst_session_options *session;
-    size_t max_length;   /* tokens a text; 0: what tokenizer and model allow */
+    size_t max_length;   /* tokens a text, special ones included, the rest is cut; 0: what tokenizer and model allow */
     size_t batch_tokens; /* texts are sorted by length and cut into runs of at most this many tokens; 0: chosen */
-    int top_k;           /* answers a text; 0: the task's own (text-classification: 1), -1: all */
+    int top_k;           /* answers a text; 0: the task's own (text-classification: 1), -1: all; not of embeddings */
 } hst_task_options;
 
 /* Opens a model together with its tokenizer and what its files say about its use. `path` as in hst_model_load; the files
@@ -674,28 +703,30 @@ HST_API const char *hst_task_name(const hst_task *task);
 HST_API const hst_model *hst_task_model(const hst_task *task);
 HST_API const hst_tokenizer *hst_task_tokenizer(const hst_task *task);
 
-/* Runs n texts (n may be 0); pairs NULL, or n second texts. Results stand in the order of the texts. Deadline, cancel flag
- * and budget hold for the whole call. Errors: as hst_session_run. Ownership: hst_result_free. */
+/* Runs n texts (n may be 0); pairs NULL, or n second texts (data NULL: none for this one). Results stand in the order
+ * of the texts, which need not live on. Deadline and cancel flag hold for the whole call, the budget for each run of
+ * the model. Errors: as hst_session_run and hst_tokenizer_encode. Ownership: hst_result_free. */
 HST_API hst_status hst_task_run_texts(hst_task *task, size_t n, const hst_string *texts, const hst_string *pairs,
                                       const hst_run_options *options, hst_result **out, hst_error *err);
 HST_API void hst_result_free(hst_result *result);
 
 /* An answer about one text: a class with its score or, where the task finds places in the text, a span. */
 typedef struct hst_answer {
-    const char *label; /* "" where the task has none */
+    const char *label; /* "" where the task has none; lives as long as the task */
     int id;            /* class index, -1 where there is none */
     float score;       /* 0 … 1 where the task defines a probability */
     size_t begin, end; /* bytes of the text; begin 0, end its size where the whole is meant */
 } hst_answer;
 
 HST_API size_t hst_result_count(const hst_result *result); /* texts */
-HST_API size_t hst_result_tokens(const hst_result *result, size_t text); /* tokens that the text became */
+HST_API size_t hst_result_tokens(const hst_result *result, size_t text); /* that the text became, special ones included */
 HST_API size_t hst_result_answer_count(const hst_result *result, size_t text);
 /* Best first, or in text order for spans; NULL where there is none. Lives as long as the result. */
 HST_API const hst_answer *hst_result_answer(const hst_result *result, size_t text, size_t i);
 /* Embeddings: f32 [hidden], or [tokens, hidden] for feature-extraction; NULL where the task gives none. Lent. */
 HST_API const hst_tensor *hst_result_tensor(const hst_result *result, size_t text);
-/* What stands for this text in a line of JSON Lines (no newline in it). Ownership: hst_text_free(*json). */
+/* What stands for this text in a line of JSON Lines (no newline in it). Errors: INVALID_ARGUMENT (no such text),
+ * NO_MEMORY. Ownership: hst_text_free(*json). */
 HST_API hst_status hst_result_json(const hst_result *result, size_t text, char **json, hst_error *err);
 
 

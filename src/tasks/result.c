@@ -101,6 +101,7 @@ static void add_tensor(text_buffer *b, const hst_tensor *t) {
 
 hst_status hst_result_json(const hst_result *r, size_t i, char **json, hst_error *err) {
     text_buffer b = {0};
+    if (!r || !json) return error_set(err, HST_STATUS_INVALID_ARGUMENT, NULL, "result or json is NULL");
     if (i >= r->n) return error_set(err, HST_STATUS_INVALID_ARGUMENT, NULL, "there is no text %zu of %zu", i, r->n);
     if (r->rows[i].tensor)
         add_tensor(&b, r->rows[i].tensor);

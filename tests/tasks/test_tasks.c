@@ -87,6 +87,8 @@ static void test_classification(void **state) {
     assert_non_null(strstr(json, "{\"label\": \"POSITIVE\", \"score\": 0.9925"));
     hst_text_free(json);
     assert_int_equal(hst_result_json(r, KNOWN, &json, NULL), HST_STATUS_INVALID_ARGUMENT);
+    assert_int_equal(hst_result_json(NULL, 0, &json, NULL), HST_STATUS_INVALID_ARGUMENT);
+    assert_int_equal(hst_result_json(r, 0, NULL, NULL), HST_STATUS_INVALID_ARGUMENT);
     hst_result_free(r);
     r = run(t, 0, NULL, NULL);
     hst_result_free(r);
