@@ -33,6 +33,7 @@ def set_threads(count: int) -> None:
 
 
 def threads() -> int:
+    """Threads of that team."""
     return _native.lib.hst_threads_get()
 
 

@@ -37,7 +37,8 @@ class ModelOptions(C.Structure):  # as far as this package sets them: `size` say
                 ("providers", C.POINTER(C.c_char_p)), ("provider_count", C.c_size_t),
                 ("operators", C.c_void_p), ("operator_count", C.c_size_t),
                 ("external", C.c_void_p), ("external_user", C.c_void_p),
-                ("explain", ExplainCallback), ("explain_user", C.c_void_p), ("architecture", C.c_char_p)]
+                ("explain", ExplainCallback), ("explain_user", C.c_void_p), ("architecture", C.c_char_p),
+                ("quantization", C.c_int), ("weights", C.c_int)]
 
 
 class SessionOptions(C.Structure):

@@ -45,13 +45,15 @@ def _optimization(level: Any) -> int:
 class Model:
     """A loaded model: graph, packed weights, metadata. Immutable; any number of threads may use it.
 
-    ``source``: the path of an ONNX file, a checkpoint's folder or weight file; or the bytes of an ONNX file; or an
-    ``onnx.ModelProto``.
+    ``source``: the path of an ONNX or engine file, a folder with one, a checkpoint's folder or weight file; or the bytes of
+    an ONNX or engine file; or an ``onnx.ModelProto``.
 
     optimization    "all" (the default): everything that keeps answers within the rounding of f32; "exact": only what is
                     exact; "none": nothing is rewritten
     dimensions      fixed lengths for free dimensions: ``{"batch": 1}``
     architecture    which class a checkpoint is built as: "BertForMaskedLM", "Model"
+    quantization    "int8": linear layers on 8-bit integers, faster, answers differ a little (docs/quantization.md)
+    weights         "f16" or "bf16": linear layers keep their weights in half the memory, and compute in f32
     copy_files      read files into memory instead of mapping them: for files that may be cut in place
     graph_only      read the graph and nothing more, to inspect or export; also with unknown operators
     infer_shapes    with graph_only: infer the types of all values, for shapes()
@@ -59,9 +61,12 @@ class Model:
     """
 
     def __init__(self, source: Any, *, optimization: str | None = None, dimensions: Mapping[str, int] | None = None,
-                 architecture: str | None = None, copy_files: bool = False, graph_only: bool = False,
-                 infer_shapes: bool = False, explain: Callable[[str, str], None] | None = None):
+                 architecture: str | None = None, quantization: str | None = None, weights: Any = None,
+                 copy_files: bool = False, graph_only: bool = False, infer_shapes: bool = False,
+                 explain: Callable[[str, str], None] | None = None):
         self._handle = None
+        if quantization not in (None, "int8"):
+            raise ValueError(f"quantization is {quantization!r}: 'int8' or None")
         self._sessions = threading.local()
         options = _native.ModelOptions(size=C.sizeof(_native.ModelOptions), optimization=_optimization(optimization),
                                        flags=MAP_COPY * copy_files | GRAPH_ONLY * graph_only |
@@ -70,6 +75,8 @@ class Model:
         options.dimensions = (_native.Dimension * max(1, len(items)))(*[_native.Dimension(k, v) for k, v in items])
         options.dimension_count = len(items)
         options.architecture = architecture.encode() if architecture else None
+        options.quantization = quantization == "int8"
+        options.weights = dtypes.code(weights) if weights is not None else 0
         failures: list[BaseException] = []
         if explain:
             @_native.ExplainCallback
@@ -98,14 +105,17 @@ class Model:
 
     @property
     def inputs(self) -> list[ValueInfo]:
+        """In the model's order."""
         return [_info(lib.hst_model_input(self._handle, i)) for i in range(lib.hst_model_input_count(self._handle))]
 
     @property
     def outputs(self) -> list[ValueInfo]:
+        """In the model's order."""
         return [_info(lib.hst_model_output(self._handle, i)) for i in range(lib.hst_model_output_count(self._handle))]
 
     @property
     def metadata(self) -> dict[str, str]:
+        """What the file says of itself (ONNX metadata_props)."""
         key, value, found = C.c_char_p(), C.c_char_p(), {}
         for i in range(lib.hst_model_metadata_count(self._handle)):
             lib.hst_model_metadata_get(self._handle, i, C.byref(key), C.byref(value))
@@ -158,6 +168,7 @@ class Model:
         call("model_export_onnx", self._handle, os.fsencode(path), C.byref(options))
 
     def session(self, **options: Any) -> "Session":
+        """Session(self, **options)."""
         return Session(self, **options)
 
     def run(self, inputs: Any, outputs: Sequence[str] | None = None, **options: Any) -> dict[str, Any]:
@@ -211,6 +222,8 @@ class Session:
                   such for a sequence, a dict for a map, None for an empty optional; outputs come back as the same.
         outputs   names of those that are wanted; None: all. Only what they need is promised to be computed.
         timeout   seconds, after which DeadlineError ends the run
+        memory_budget  bytes, where lower than the session's
+        cancel    ends the run with CancelledError when another thread sets it
         """
         if type(inputs) is dict or isinstance(inputs, Mapping):
             feeds = inputs
@@ -276,11 +289,13 @@ class Session:
         call("session_state_truncate", self._handle, input.encode() if input else None, axis, length)
 
     def set_state(self, input: str, value: Any) -> None:
+        """What the next run sees; anything that Tensor takes."""
         t = Tensor(value)
         call("session_state_set", self._handle, input.encode(), t._handle)
         self._state_owners[input] = t
 
     def get_state(self, input: str) -> Tensor:
+        """What the next run would see, shared."""
         out = C.c_void_p()
         call("session_state_get", self._handle, input.encode(), C.byref(out))
         return Tensor._wrap(out.value, self._state_owners.get(input))

@@ -258,6 +258,23 @@ class Models(unittest.TestCase):
         with self.assertRaises(ValueError):
             hasten.Model(SENTIMENT, optimization="some")
 
+    def test_quantization_and_weights(self):
+        feeds = {"input_ids": IDS, "attention_mask": MASK}
+        plain = hasten.Model(SENTIMENT).run(feeds)["logits"].tolist()[0]
+        # The embedded checkpoint is f16: kept so, answers have the same bits.
+        self.assertEqual(hasten.Model(SENTIMENT, weights="f16").run(feeds)["logits"].tolist()[0], plain)
+        for options in ({"quantization": "int8"}, {"weights": "bf16"}):
+            other = hasten.Model(SENTIMENT, **options).run(feeds)["logits"].tolist()[0]
+            self.assertNotEqual(other, plain)
+            for a, b in zip(other, plain):
+                self.assertAlmostEqual(a, b, delta=0.5)
+        with self.assertRaises(ValueError):
+            hasten.Model(SENTIMENT, quantization="int4")
+        with self.assertRaises(hasten.InvalidArgumentError):
+            hasten.Model(SENTIMENT, weights="u8")
+        with self.assertRaises(hasten.InvalidArgumentError):
+            hasten.Model(SENTIMENT, quantization="int8", optimization="none")
+
     def test_threads_at_once(self):
         want, got = self.model.run([IDS, MASK])["logits"].tobytes(), []
 
