@@ -73,7 +73,7 @@ HST_COMMAND(compile) = {
             "Writes the model as this machine runs it: rewritten graph, weights laid out for its kernels, tokenizer, "
             "config.\n"
             "All commands open the file like any model, in milliseconds, and processes share its memory.\n\n"
-            "  MODEL                checkpoint folder or file, or an .onnx file\n"
+            "  MODEL                checkpoint folder or file, an .onnx file, or a folder with one\n"
             "  -o, --output FILE    where to; an older file stays until the new one is complete\n"
             "      --task TASK      what `hasten run` does with it (default: what config.json suggests)\n"
             "      --tokenizer DIR  folder with tokenizer and config.json (default: the model's)\n"

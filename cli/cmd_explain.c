@@ -322,6 +322,7 @@ HST_COMMAND(explain) = {
             "machine's limit that it reaches: max(operations / FMA peak, weight bytes / read bandwidth), both measured "
             "in the\n"
             "same seconds; then why there is no better kernel.\n\n"
+            "  MODEL              as -m of `hasten run`\n"
             "      --size BxS     made-up ids, as for `hasten bench` (default: 1x128); `none`: nothing is run\n"
             "      --threads N    default: what affinity mask and CPU quota allow\n"
             "      --runs N       default: about a second\n"

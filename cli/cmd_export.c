@@ -44,7 +44,7 @@ HST_COMMAND(export) = {
     .run = run,
     .help =
         "usage: hasten export [OPTION…] MODEL OUT.onnx\n\n"
-        "  MODEL                  checkpoint folder or file, or an .onnx file\n"
+        "  MODEL                  checkpoint folder or file, an .onnx file, or a folder with one\n"
         "      --opset N          17 to 25 (default: 18)\n"
         "      --dtype fp32|fp16  fp32 widens half-precision weights, fp16 makes the whole graph half\n"
         "                         (default: half-precision weights stay half behind a Cast, arithmetic is f32)\n"

@@ -224,7 +224,8 @@ HST_COMMAND(inspect) = {
     .order = 3,
     .run = run,
     .help = "usage: hasten inspect [OPTION…] FILE|DIR\n\n"
-            "Inputs, outputs, operator sets, operator counts, parameters, bytes, unsupported operators.\n\n"
+            "Inputs, outputs, operator sets, operator counts, parameters, bytes, unsupported operators of an ONNX file,\n"
+            "an engine file, a checkpoint's folder or weight file, or a folder with an ONNX file.\n\n"
             "      --json       as JSON\n"
             "      --dot        the graph in Graphviz' language\n"
             "      --html       the graph as one HTML page that needs no network\n"

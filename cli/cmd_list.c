@@ -117,4 +117,5 @@ HST_COMMAND(list) = {.name = "list",
                              "  kernels  every kernel, and which are chosen on this CPU (HST_CPU=<level> lowers it)\n"
                              "  passes   rewrites of the graph, in order\n"
                              "  archs    model architectures that are built from a checkpoint\n"
-                             "  tasks    tasks and their aliases\n"};
+                             "  tasks    tasks and their aliases\n\n"
+                             "      --json  the same as JSON\n"};

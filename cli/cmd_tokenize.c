@@ -140,7 +140,8 @@ HST_COMMAND(tokenize) = {
     .run = run,
     .help =
         "usage: hasten tokenize [OPTION…] TEXT…|-\n\n"
-        "  -m, --model PATH    folder with tokenizer.json or vocab.txt, or that file; default: the embedded model's\n"
+        "  -m, --model PATH    folder with tokenizer.json or vocab.txt, that file, or an engine file; default: the\n"
+        "                      embedded model's\n"
         "      --table         a token a line with id and the text it covers (default on a terminal)\n"
         "      --json          one object a text: ids, tokens, offsets in bytes (default elsewhere)\n"
         "      --ids           the ids alone, one text a line\n"
