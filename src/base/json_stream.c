@@ -1,13 +1,12 @@
 /* The strict JSON pull reader. */
 #include "base/json_stream.h"
 
-#include <locale.h>
 #include <stdarg.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/c_locale.h"
 #include "base/checked.h"
 #include "base/memory.h"
 #include "base/utf8.h"
@@ -346,22 +345,6 @@ hst_status json_read_s64(json_stream *s, int64_t *out) {
 /* Long enough for any double written in full. */
 #define NUMBER_MOST 1100
 
-/* strtod of the "C" locale: the process may run under one that writes a decimal comma. */
-static double parse_double(const char *text) {
-    static _Atomic(locale_t) shared;
-    locale_t c = atomic_load(&shared);
-    if (!c) {
-        locale_t mine = newlocale(LC_ALL_MASK, "C", (locale_t)0);
-        if (!mine) return strtod(text, NULL);
-        if (atomic_compare_exchange_strong(&shared, &c, mine)) {
-            c = mine;
-        } else {
-            freelocale(mine);
-        }
-    }
-    return strtod_l(text, NULL, c);
-}
-
 hst_status json_read_f64(json_stream *s, double *out) {
     size_t end = 0;
     bool integer;
@@ -371,7 +354,7 @@ hst_status json_read_f64(json_stream *s, double *out) {
     if (n > NUMBER_MOST) return json_fail(s, "a number of %zu characters", n);
     memcpy(text, s->data + s->at, n);
     text[n] = '\0';
-    *out = parse_double(text);
+    *out = c_locale_strtod(text, NULL);
     s->at = end;
     return HST_STATUS_OK;
 }

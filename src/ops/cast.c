@@ -2,14 +2,13 @@
  * Numbers convert as convert_array says. Strings: numbers are written with as few digits as read back the same (1.0,
  * 1e-05, nan, True), and read in C's notation, any case of inf and nan. */
 #include <errno.h>
-#include <locale.h>
 #include <math.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
+#include "base/c_locale.h"
 #include "ops/op.h"
 #include "tensor/convert.h"
 #include "tensor/strings.h"
@@ -89,12 +88,6 @@ static hst_status infer_like(infer_context *c, hst_error *err) {
 }
 
 /* ---- strings, always as in the C locale ---- */
-
-static locale_t c_locale;
-static pthread_once_t locale_once = PTHREAD_ONCE_INIT;
-static void make_locale(void) {
-    c_locale = newlocale(LC_ALL_MASK, "C", (locale_t)0);
-}
 
 #define TEXT_MOST 64 /* of a number that is written */
 
@@ -185,10 +178,9 @@ static hst_status from_strings(eval_context *c, const hst_tensor *x, const args 
 }
 
 static hst_status cast_strings(eval_context *c, const hst_tensor *x, const args *a, hst_error *err) {
-    pthread_once(&locale_once, make_locale);
-    locale_t before = c_locale ? uselocale(c_locale) : (locale_t)0; /* of this thread only */
+    const locale_t before = c_locale_begin();
     hst_status status = x->dtype == HST_DTYPE_STRING ? from_strings(c, x, a, err) : to_strings(c, x, err);
-    if (c_locale) uselocale(before);
+    c_locale_end(before);
     return status;
 }
 

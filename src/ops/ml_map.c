@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/c_locale.h"
 #include "base/checked.h"
 #include "ops/list.h"
 #include "ops/ml.h"
@@ -159,7 +160,7 @@ static hst_status cast_text(const eval_context *c, const hst_string *s, hst_dtyp
         if (d == HST_DTYPE_S64)
             *whole = strtoll(text, &end, 10);
         else
-            *real = strtod(text, &end);
+            *real = c_locale_strtod(text, &end);
     }
     if (end == text || (d == HST_DTYPE_S64 && errno == ERANGE))
         return node_error(c->node, err, HST_STATUS_INVALID_ARGUMENT, "'%.*s' is no number of type %s",
@@ -180,7 +181,9 @@ static hst_status cast_one(const eval_context *c, const hst_tensor *values, int6
     } else {
         real = tensor_get_f64(values, from);
         if (y->dtype == HST_DTYPE_STRING) {
-            int size = snprintf(text, NUMBER_MOST, "%f", real);
+            const locale_t before = c_locale_begin();
+            const int size = snprintf(text, NUMBER_MOST, "%f", real);
+            c_locale_end(before);
             ((hst_string *)y->data)[to] = (hst_string){text, (size_t)(size < NUMBER_MOST ? size : NUMBER_MOST - 1)};
             return HST_STATUS_OK;
         }
