@@ -30,6 +30,14 @@ static hst_status damaged(hst_error *err, size_t at, const char *what) {
     return error_set(err, HST_STATUS_BAD_FORMAT, NULL, "the tar archive is damaged at byte %zu: %s", at, what);
 }
 
+/* Behind a member of a gzip file may stand another one, which goes on with the content, or zeros. */
+static int next_member(z_stream *s, const unsigned char *rest, size_t n) {
+    if (n > 1 && rest[0] == 0x1f && rest[1] == 0x8b) return inflateReset(s);
+    for (size_t i = 0; i < n; i++)
+        if (rest[i]) return Z_DATA_ERROR;
+    return Z_STREAM_END;
+}
+
 static hst_status unpack(tar *t, const unsigned char *data, size_t size, size_t *out, hst_error *err) {
     z_stream s = {.next_in = (unsigned char *)(uintptr_t)data};
     size_t room = 0, used = 0, fed = 0;
@@ -55,6 +63,7 @@ static hst_status unpack(tar *t, const unsigned char *data, size_t size, size_t 
         code = inflate(&s, Z_NO_FLUSH);
         fed += in - s.avail_in;
         used += give - s.avail_out;
+        if (code == Z_STREAM_END) code = next_member(&s, data + fed, size - fed);
         if (code == Z_OK && in == s.avail_in && give == s.avail_out) code = Z_BUF_ERROR; /* nothing moves */
     }
     inflateEnd(&s);

@@ -95,6 +95,11 @@ printf '{"corrected": "elsewhere"}' >cases/node/test_acos/data.json
 expect "verify what was corrected" 0 "test_acos: known to fail.*elsewhere" "$hasten" verify cases
 tar czf cases.tar.gz cases
 expect "verify an archive" 0 "1 passed, 0 failed, 1 skipped" "$hasten" verify cases.tar.gz
+gzip -dc cases.tar.gz >cases.tar
+{ head -c 1000 cases.tar | gzip; tail -c +1001 cases.tar | gzip; head -c 512 /dev/zero; } >members.tar.gz
+expect "verify an archive of two members" 0 "1 passed, 0 failed, 1 skipped" "$hasten" verify members.tar.gz
+{ cat cases.tar.gz; echo rest; } >rest.tar.gz
+expect "verify an archive with more behind it" 1 "damaged or cut" "$hasten" verify rest.tar.gz
 expect "verify an empty folder" 1 "holds no .onnx file" "$hasten" verify "$2/docs"
 
 model=$HASTEN_MODELS/sentiment
