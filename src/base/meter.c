@@ -5,9 +5,8 @@
 
 struct meter {
     hst_allocator base, self;
-    size_t live, references; /* atomic */
-    size_t most;
-    bool refused;
+    size_t live, references, most; /* atomic */
+    bool refused;                  /* atomic */
 };
 
 static void drop(meter *m) {
@@ -18,9 +17,9 @@ static void drop(meter *m) {
 
 static void *metered_alloc(void *user, size_t size, size_t align) {
     meter *m = user;
-    size_t live = meter_live(m);
-    if (live > m->most || size > m->most - live) {
-        m->refused = true;
+    const size_t live = meter_live(m), most = __atomic_load_n(&m->most, __ATOMIC_RELAXED);
+    if (live > most || size > most - live) {
+        __atomic_store_n(&m->refused, true, __ATOMIC_RELAXED);
         return NULL;
     }
     void *p = memory_alloc(&m->base, size, align);
@@ -52,13 +51,11 @@ void meter_close(meter *m) {
 const hst_allocator *meter_allocator(const meter *m) { return &m->self; }
 
 void meter_limit(meter *m, size_t most) {
-    m->most = most;
+    __atomic_store_n(&m->most, most, __ATOMIC_RELAXED);
 }
 
 size_t meter_live(const meter *m) { return __atomic_load_n(&m->live, __ATOMIC_RELAXED); }
 
 bool meter_refused(meter *m) {
-    bool refused = m->refused;
-    m->refused = false;
-    return refused;
+    return __atomic_exchange_n(&m->refused, false, __ATOMIC_RELAXED);
 }

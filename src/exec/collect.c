@@ -10,9 +10,18 @@ static void note_escape(session *s, const live *l) {
     s->misfit = true;
 }
 
+/* Strings, lists: they are not in one block. */
+static hst_status collect_clone(session *s, const hst_tensor *t, hst_tensor **out, hst_error *err) {
+    const hst_status status = tensor_clone(t, meter_allocator(s->meter), out, err);
+    if (status != HST_STATUS_NO_MEMORY || !meter_refused(s->meter)) return status;
+    return error_set(err, HST_STATUS_BUDGET, "memory_budget",
+                     "an output needs more memory than it may have: %llu bytes are in use, the memory budget is %llu",
+                     (unsigned long long)session_held(s), (unsigned long long)s->run_budget);
+}
+
 static hst_status collect_copy(session *s, const hst_tensor *t, hst_tensor **out, hst_error *err) {
     block *b = NULL;
-    if (t->dtype == HST_DTYPE_STRING || tensor_is_list(t)) return tensor_clone(t, meter_allocator(s->meter), out, err);
+    if (t->dtype == HST_DTYPE_STRING || tensor_is_list(t)) return collect_clone(s, t, out, err);
     HST_TRY(block_take(s, t->bytes, true, &b, err));
     if (t->bytes) memcpy(b->data, t->data, t->bytes);
     hst_tensor copy = *t;

@@ -214,6 +214,38 @@ static void test_inputs(void **state) {
     close_toy(&f);
 }
 
+/* Strings that are handed on as they came are copied, and the copy counts too. */
+static void test_budget_of_copies(void **state) {
+    (void)state;
+    hst_error err = {0};
+    model *m = toy_begin(NULL);
+    assert_non_null(m);
+    assert_int_equal(toy_output(toy_input(m->main, "words", HST_DTYPE_STRING, 1, dim_symbol(m, "k"), 0)), 0);
+    engine *e = NULL;
+    session *s = NULL;
+    const session_options so = {.budget = 1 << 24};
+    assert_int_equal(ops_resolve(m->main, &err), HST_STATUS_OK);
+    assert_int_equal(engine_compile(m, NULL, &e, &err), HST_STATUS_OK);
+    assert_int_equal(session_new(e, &so, &s, &err), HST_STATUS_OK);
+    static const char *const name[] = {"words"};
+    char *text = calloc(1, 100000);
+    const hst_string word = {text, 100000};
+    hst_tensor *in, *out = NULL;
+    assert_int_equal(tensor_new_strings(1, (int64_t[]){1}, &word, NULL, &in, NULL), HST_STATUS_OK);
+    hst_run_options o = {.size = sizeof o, .memory_budget = 50000};
+    assert_int_equal(session_run(s, 1, name, (const hst_tensor *const *)&in, 1, name, &out, &o, &err), HST_STATUS_BUDGET);
+    assert_non_null(strstr(err.message, "budget is 50000"));
+    o.memory_budget = 500000;
+    assert_int_equal(session_run(s, 1, name, (const hst_tensor *const *)&in, 1, name, &out, &o, &err), HST_STATUS_OK);
+    assert_int_equal(((const hst_string *)out->data)[0].size, 100000);
+    tensor_free(out);
+    tensor_free(in);
+    free(text);
+    session_free(s);
+    engine_free(e);
+    model_free(m);
+}
+
 static void test_budget(void **state) {
     (void)state;
     fixture f = open_toy(NULL);
@@ -442,7 +474,7 @@ static void test_state(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_values), cmocka_unit_test(test_no_allocation), cmocka_unit_test(test_held_outputs),
-        cmocka_unit_test(test_bound),  cmocka_unit_test(test_inputs),        cmocka_unit_test(test_budget),
+        cmocka_unit_test(test_bound),  cmocka_unit_test(test_inputs),        cmocka_unit_test(test_budget), cmocka_unit_test(test_budget_of_copies),
         cmocka_unit_test(test_spike),  cmocka_unit_test(test_failures),      cmocka_unit_test(test_cancel),
         cmocka_unit_test(test_state),
     };
