@@ -111,7 +111,8 @@ static const node *splits(const node *attention, int64_t *hidden) {
     if (!l || !node_is(l, "hasten", "Linear") || !match_only_user(qkv) || *node_string(l, "activation", ""))
         return NULL;
     const hst_tensor *w = match_constant(l->in[1]), *b = l->n_in > 2 && l->in[2] ? match_constant(l->in[2]) : NULL;
-    if (!w || w->rank != 2 || dtype_bits(w->dtype) < 8 || (l->n_in > 3 && l->in[3])) return NULL;
+    if (!w || w->rank != 2 || dtype_bits(w->dtype) < 8 || (l->n_in > 3 && l->in[3]) || (l->n_in > 4 && l->in[4]))
+        return NULL;
     const int64_t n = w->dim[node_int(l, "transB", 0) ? 0 : 1];
     if (l->n_in > 2 && l->in[2] && (!b || b->rank != 1 || b->dim[0] != n)) return NULL;
     *hidden = n / 3;

@@ -6,25 +6,27 @@
 #include "passes/match.h"
 #include "tensor/convert.h"
 
-/* The Linear behind a base, if it does nothing but x · W + b for us alone. */
+/* The Linear behind a base, if it does nothing but x · W + b. */
 static node *plain_linear(const value *v) {
     node *n = v->producer;
     if (!n || !node_is(n, "hasten", "Linear") || v->is_output) return NULL;
-    if ((n->n_in > 3 && n->in[3]) || *node_string(n, "activation", "") || node_float(n, "alpha", 1) != 1) return NULL;
+    for (int i = 3; i < n->n_in; i++)
+        if (n->in[i]) return NULL;
+    if (*node_string(n, "activation", "") || node_float(n, "alpha", 1) != 1) return NULL;
     return n;
 }
 
 /* Whether the three read one x, and have constant weights of one type and layout, and constant biases, or none. */
 static bool joinable(node *const *l, const value *bias) {
-    const hst_tensor *first = l[0] ? l[0]->in[1]->constant : NULL;
+    const hst_tensor *first = l[0] ? match_constant(l[0]->in[1]) : NULL;
     for (int i = 0; i < 3; i++) {
         if (!l[i] || l[i]->in[0] != l[0]->in[0]) return false;
-        const hst_tensor *w = l[i]->in[1]->constant;
+        const hst_tensor *w = match_constant(l[i]->in[1]);
         const bool transposed = node_int(l[i], "transB", 0) != 0;
         const value *own = l[i]->n_in > 2 ? l[i]->in[2] : NULL;
         if (!w || w->dtype != first->dtype || transposed != (node_int(l[0], "transB", 0) != 0)) return false;
         if (w->dim[transposed ? 1 : 0] != first->dim[transposed ? 1 : 0]) return false;
-        if (own && (bias || !own->constant || own->constant->dim[0] != w->dim[transposed ? 0 : 1])) return false;
+        if (own && (bias || !match_constant(own) || own->constant->dim[0] != w->dim[transposed ? 0 : 1])) return false;
     }
     return true;
 }

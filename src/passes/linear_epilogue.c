@@ -5,13 +5,13 @@
 #include "passes/match.h"
 #include "passes/pass.h"
 
-/* The Linear that v comes from, where v has no other user. */
+static bool has(const node *l, int i) { return i < l->n_in && l->in[i]; }
+
+/* The Linear that v comes from, where v has no other user and is not normalised. */
 static node *linear_before(const value *v) {
-    if (!v || !v->producer || !node_is(v->producer, "hasten", "Linear")) return NULL;
+    if (!v || !v->producer || !node_is(v->producer, "hasten", "Linear") || has(v->producer, 4)) return NULL;
     return match_only_user(v) ? v->producer : NULL;
 }
-
-static bool has(const node *l, int i) { return i < l->n_in && l->in[i]; }
 
 /* Replaces `n` by `l` with one more input or an activation. */
 static hst_status rebuild(graph *g, node *n, const node *l, value *bias, value *residual, const char *activation,

@@ -26,12 +26,15 @@ static hst_status replace(graph *g, node *n, quantised *q, hst_tensor *weights, 
         q->weights = patch_constant(p, match_only_user(n->in[1]) ? n->in[1]->name : "", weights);
         q->scale = patch_constant(p, "", scale);
     }
-    value *in[5] = {n->in[0], q->weights, q->scale, n->n_in > 2 ? n->in[2] : NULL, n->n_in > 3 ? n->in[3] : NULL};
-    const int n_in = in[4] ? 5 : in[3] ? 4 : 3;
+    value *in[7] = {n->in[0], q->weights, q->scale};
+    int n_in = 3;
+    for (int i = 2; i < n->n_in && i < 6; i++) /* bias, residual, gamma, beta */
+        if ((in[i + 1] = n->in[i])) n_in = i + 2;
     value *out = patch_value(p, &n->out[0]->type);
     node *made = in[1] && in[2] ? patch_node(p, "hasten", "QuantizedLinear", 1, in, n_in, &out, 1) : NULL;
     const char *activation = node_string(n, "activation", "");
     if (!made || !node_set_float(made, "weight_error", q->error) ||
+        (in[5] && !node_set_float(made, "epsilon", node_float(n, "epsilon", 1e-5f))) ||
         (*activation && !node_set_string(made, "activation", activation)))
         return patch_fail(p, err);
     patch_replace(p, n->out[0], out);
