@@ -253,6 +253,25 @@ static void a_norm_goes_into_the_product_before_it(void **state) {
     }
 }
 
+static void what_follows_a_norm_stays_behind_it(void **state) {
+    (void)state;
+    const int64_t square[2] = {8, 8}, eight = 8;
+    for (int form = 0; form < 3; form++) {
+        model *m = begin();
+        assert_int_equal(model_import_opset(m, "hasten", 1, NULL), HST_STATUS_OK);
+        value *x = rows(m), *gamma = constant(m, 1, &eight, 0.5f, 0.25f), *y = graph_add_value(m->main, "");
+        value *in[5] = {x, constant(m, 2, square, -0.5f, 0.2f), NULL, NULL, gamma};
+        assert_non_null(graph_add_node(m->main, "hasten", "Linear", "l", in, 5, &y, 1));
+        value *z = form == 0   ? apply(m, "Add", y, constant(m, 1, &eight, 0.1f, -0.3f))
+                   : form == 1 ? apply(m, "Relu", y, NULL)
+                               : apply(m, "Add", y, apply(m, "Tanh", x, NULL));
+        finish(m, z);
+        rewrite(m, 1e-6);
+        assert_int_equal(count(m, "", form == 1 ? "Relu" : "Add"), 1);
+        model_free(m);
+    }
+}
+
 static void a_half_precision_weight_is_taken_as_it_lies(void **state) {
     (void)state;
     const int64_t dims[2] = {5, 8}, perm[2] = {1, 0};
@@ -396,6 +415,7 @@ int main(void) {
                                        cmocka_unit_test(a_sum_goes_into_the_norm_only_when_it_is_read_once),
                                        cmocka_unit_test(a_product_takes_bias_and_activation),
                                        cmocka_unit_test(a_norm_goes_into_the_product_before_it),
+                                       cmocka_unit_test(what_follows_a_norm_stays_behind_it),
                                        cmocka_unit_test(a_half_precision_weight_is_taken_as_it_lies),
                                        cmocka_unit_test(what_follows_half_precision_is_widened),
                                        cmocka_unit_test(a_default_is_no_constant),
