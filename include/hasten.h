@@ -177,8 +177,14 @@ HST_API uint64_t hst_clock_ns(void);
 HST_API void hst_threads_set(int threads);
 HST_API int hst_threads_get(void);
 
-/* What the library was built with, as JSON text, an array of objects: `what` is "ops", "kernels", "passes", "archs" or
- * "tasks". Errors: NOT_FOUND (another name). Ownership: hst_text_free(*json). */
+/* What the library was built with, as JSON text, an array of objects by name. `what` is
+ *   "ops"      of {name, domain ("": ai.onnx), since, until (operator set versions; until 0: all later ones), summary, gaps,
+ *              failing (cases of the standard that fail, and why)}
+ *   "kernels"  of {name, family, isa, available (on this CPU), chosen}
+ *   "passes"   of {name, order (they run by ascending order), summary}
+ *   "archs"    of {name (config.json's model_type), architectures (the classes that can be built), summary}
+ *   "tasks"    of {name, aliases, summary}
+ * Errors: NOT_FOUND (another name). Ownership: hst_text_free(*json). */
 HST_API hst_status hst_list_json(const char *what, char **json, hst_error *err);
 
 /* ---- tensors ---------------------------------------------------------------------------------------------------- */
@@ -694,7 +700,12 @@ typedef struct hst_task_options {
  * beside it are read (tokenizer.json, config.json, modules.json …). `task` is a name or alias of hst_list_json("tasks"),
  * such as "text-classification", "sentiment-analysis", "feature-extraction", "sentence-embedding"; NULL: the one that
  * config.json suggests. Errors: those of hst_model_load and hst_tokenizer_load, NOT_FOUND (no such task), UNSUPPORTED (the
- * model does not fit it). Ownership: hst_task_free. */
+ * model does not fit it). Ownership: hst_task_free.
+ *   text-classification  scores of classes as transformers' pipeline gives them: softmax; a sigmoid a class where config.json
+ *                        says multi_label_classification or there is one class; the number itself for regression
+ *   feature-extraction   the hidden state of every token, special ones included: [tokens, hidden]
+ *   sentence-embedding   one vector, pooled and normalised as the files of sentence-transformers beside the model say;
+ *                        without them the mean over the tokens, not normalised */
 HST_API hst_status hst_task_open(const char *path, const char *task, const hst_task_options *options, hst_task **out,
                                  hst_error *err);
 HST_API void hst_task_free(hst_task *task);
@@ -725,7 +736,8 @@ HST_API size_t hst_result_answer_count(const hst_result *result, size_t text);
 HST_API const hst_answer *hst_result_answer(const hst_result *result, size_t text, size_t i);
 /* Embeddings: f32 [hidden], or [tokens, hidden] for feature-extraction; NULL where the task gives none. Lent. */
 HST_API const hst_tensor *hst_result_tensor(const hst_result *result, size_t text);
-/* What stands for this text in a line of JSON Lines (no newline in it). Errors: INVALID_ARGUMENT (no such text),
+/* What stands for this text in a line of JSON Lines (no newline in it): {"label", "score"}, a list of such where top_k is
+ * neither 0 nor 1, or the embedding as (nested) lists of numbers, null for NaN and infinities. Errors: INVALID_ARGUMENT (no such text),
  * NO_MEMORY. Ownership: hst_text_free(*json). */
 HST_API hst_status hst_result_json(const hst_result *result, size_t text, char **json, hst_error *err);
 
