@@ -112,10 +112,10 @@ HST_COMMAND(list) = {.name = "list",
                      .order = 7,
                      .run = run,
                      .help = "usage: hasten list ops|kernels|passes|archs|tasks [--json] [--gaps]\n\n"
-                             "  ops      operators with the versions covered; --gaps: only those with a named gap, and\n"
-                             "           which of the standard's own test cases fail, and why\n"
+                             "  ops      operators with the versions covered (until 0: all later ones); --gaps: only those\n"
+                             "           with a named gap, and which of the standard's own test cases fail, and why\n"
                              "  kernels  every kernel, and which are chosen on this CPU (HST_CPU=<level> lowers it)\n"
-                             "  passes   rewrites of the graph, in order\n"
+                             "  passes   rewrites of the graph, by name; they run by ascending `order`\n"
                              "  archs    model architectures that are built from a checkpoint\n"
                              "  tasks    tasks and their aliases\n\n"
                              "      --json  the same as JSON\n"};

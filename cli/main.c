@@ -11,7 +11,8 @@ static void print_help(FILE *to) {
         for (int i = 0; i < all_commands_count; i++)
             if (all_commands[i]->order == order)
                 fprintf(to, "  %-10s %s\n", all_commands[i]->name, all_commands[i]->summary);
-    fprintf(to, "\n`hasten COMMAND --help` explains a command. Try: hasten run \"What a wonderful film.\"\n"
+    fprintf(to, "\n`hasten COMMAND --help` explains a command, `hasten --version` tells the version. Try:\n"
+                "  hasten run \"What a wonderful film.\"\n"
                 "Exit codes: 0 done, 1 failed, 2 wrong usage.\n\n"
                 "HST_CPU=LEVEL        lowers the instruction set: `hasten list kernels` names the levels\n"
                 "HASTEN_LOG=LEVEL     error, warning (default), info or debug, on standard error\n"
