@@ -43,6 +43,12 @@ if(NOT output MATCHES "POSITIVE.*I love it.*NEGATIVE.*terrible")
   message(FATAL_ERROR "sentiment printed: ${output}")
 endif()
 
+run(${CC} -std=c11 -Wall -Wextra -Wpedantic -Werror ${SOURCE}/examples/session.c ${flags} -o ${WORK}/session)
+run(${WORK}/session ${model} "I love it")
+if(NOT output MATCHES "^logits: f32.1, 2. -[0-9.]+ [0-9.]+\n$")
+  message(FATAL_ERROR "session printed: ${output}")
+endif()
+
 # The command finds the installed model, from wherever it is called.
 unset(ENV{HASTEN_MODELS})
 execute_process(COMMAND ${prefix}/bin/hasten run "I love it" WORKING_DIRECTORY / OUTPUT_VARIABLE output ERROR_VARIABLE error)
