@@ -96,7 +96,7 @@ hasten_list(${lists}/list_tasks.c "tasks/task.h" "task_kind" task_list task_ "HS
 set(HASTEN_LISTS ${lists}/list_ops.c ${lists}/list_kernels.c ${lists}/list_passes.c ${lists}/list_archs.c
                  ${lists}/list_tasks.c)
 
-set_source_files_properties(${CMAKE_SOURCE_DIR}/src/api/process.c PROPERTIES
+set_source_files_properties(${CMAKE_SOURCE_DIR}/src/api/process.c ${CMAKE_SOURCE_DIR}/src/base/options.c PROPERTIES
                             COMPILE_DEFINITIONS HASTEN_VERSION="${PROJECT_VERSION}")
 # The operators twice: the test cases of their descriptors are a tenth of the library, and the tests' alone.
 list(FILTER HASTEN_SOURCES EXCLUDE REGEX "/src/ops/")

@@ -5,6 +5,7 @@
 #include <jansson.h>
 
 #include "base/memory.h"
+#include "base/options.h"
 #include "convert/load.h"
 #include "exec/session.h"
 #include "ops/op.h"
@@ -35,11 +36,6 @@ struct hst_session {
     hst_model *model;
     session *session;
 };
-
-/* Copies an options struct of the caller (NULL: all defaults) into `to`, of our size; what an older caller's struct
- * lacks is 0. INVALID_ARGUMENT where its size is not set, or it asks for something that a newer library knows and this
- * does not. */
-hst_status options_read(void *to, size_t size, const void *from, const char *name, hst_error *err);
 
 /* Makes a model of a graph: rewriting, compiling, descriptions. Takes over `source` and `copy`, also on failure. */
 hst_status model_finish(loaded *source, void *copy, size_t copy_size, const hst_model_options *o, hst_model **out,

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/file.h"
+#include "base/options.h"
 #include "tasks/task.h"
 
 #define BATCH_TOKENS 2048 /* padded tokens of a run where the caller does not say */
@@ -154,9 +155,8 @@ bool task_has_modules(const hst_task *t) {
  * sentence-transformers, whatever class its config names, is one of its encoder. */
 static hst_status load_model(hst_task *t, const char *path, const char *name, const hst_model_options *options,
                              hst_error *err) {
-    hst_model_options known = HST_INIT(hst_model_options);
-    if (options) memcpy(&known, options, options->size < sizeof known ? options->size : sizeof known);
-    known.size = sizeof known;
+    hst_model_options known;
+    HST_TRY(options_read(&known, sizeof known, options, "hst_model_options", err));
     if (!known.architecture && name) known.architecture = find_kind(name)->architecture;
     if (!known.architecture && !name && task_has_modules(t)) known.architecture = "Model";
     return hst_model_load(path, &known, &t->model, err);
@@ -179,10 +179,8 @@ static hst_status open_parts(hst_task *t, const char *path, const char *name, co
         t->pad_id = (int32_t)json_integer_value(pad);
     t->batch_tokens = o && o->batch_tokens ? o->batch_tokens : BATCH_TOKENS;
     t->top_k = o ? o->top_k : 0;
-    hst_session_options session = HST_INIT(hst_session_options);
-    if (o && o->session)
-        memcpy(&session, o->session, o->session->size < sizeof session ? o->session->size : sizeof session);
-    session.size = sizeof session;
+    hst_session_options session;
+    HST_TRY(options_read(&session, sizeof session, o ? o->session : NULL, "hst_session_options", err));
     session.padded_rows = HST_PADDED_ROWS_ZERO; /* no answer shows them */
     return hst_session_new(t->model, &session, &t->session, err);
 }
@@ -190,10 +188,10 @@ static hst_status open_parts(hst_task *t, const char *path, const char *name, co
 hst_status hst_task_open(const char *path, const char *task, const hst_task_options *options, hst_task **out,
                          hst_error *err) {
     if (!path || !out) return error_set(err, HST_STATUS_INVALID_ARGUMENT, NULL, "a task needs a path and a place");
+    hst_task_options known;
+    HST_TRY(options_read(&known, sizeof known, options, "hst_task_options", err));
     hst_task *t = calloc(1, sizeof *t);
     if (!t) return error_no_memory(err, sizeof *t, "the task");
-    hst_task_options known = {.size = sizeof known};
-    if (options) memcpy(&known, options, options->size < sizeof known ? options->size : sizeof known);
     hst_status status = open_parts(t, path, task, &known, err);
     if (status == HST_STATUS_OK)
         *out = t;

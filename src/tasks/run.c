@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/options.h"
 #include "tasks/result.h"
 
 typedef struct batch {
@@ -162,14 +163,13 @@ hst_status hst_task_run_texts(hst_task *task, size_t n, const hst_string *texts,
                               const hst_run_options *options, hst_result **out, hst_error *err) {
     if (!task || !out || (n && !texts))
         return error_set(err, HST_STATUS_INVALID_ARGUMENT, NULL, "a task's run needs a task, texts and a place");
+    hst_run_options known;
+    HST_TRY(options_read(&known, sizeof known, options, "hst_run_options", err));
     hst_result *r = calloc(1, sizeof *r);
     if (!r) return error_no_memory(err, sizeof *r, "the results");
     r->rows = calloc(n + 1, sizeof *r->rows);
     r->encodings = calloc(n + 1, sizeof *r->encodings);
     hst_status status = HST_STATUS_OK;
-    hst_run_options known = {.size = sizeof known};
-    if (options) memcpy(&known, options, options->size < sizeof known ? options->size : sizeof known);
-    known.size = sizeof known;
     batch b = {.task = task, .result = r, .run = known, .options = &known};
     b.run.progress = NULL;
     if (r->rows && r->encodings) {

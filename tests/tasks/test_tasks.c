@@ -388,6 +388,31 @@ static void test_embeddings(void **state) {
 
 /* ---- what stops a run, and what is no task ---- */
 
+/* Option structs whose size was not set would be ignored: they are refused, wherever they stand. */
+static void test_options(void **state) {
+    (void)state;
+    const hst_model_options model = {.optimization = 1};
+    const hst_session_options session = {.threads = 1};
+    const hst_run_options run_options = {.deadline_ns = 1};
+    const hst_task_options unset = {.top_k = 2};
+    hst_task_options with_model = HST_INIT(hst_task_options), with_session = with_model;
+    with_model.model = &model;
+    with_session.session = &session;
+    const hst_task_options *const refused[] = {&unset, &with_model, &with_session};
+    hst_task *t;
+    hst_result *r;
+    hst_error err;
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(hst_task_open(MODEL, NULL, refused[i], &t, &err), HST_STATUS_INVALID_ARGUMENT);
+        assert_non_null(strstr(err.message, "HST_INIT"));
+    }
+    const hst_string text = {"Fine.", 5};
+    assert_int_equal(hst_task_open(MODEL, NULL, NULL, &t, &err), HST_STATUS_OK);
+    assert_int_equal(hst_task_run_texts(t, 1, &text, NULL, &run_options, &r, &err), HST_STATUS_INVALID_ARGUMENT);
+    assert_non_null(strstr(err.message, "HST_INIT"));
+    hst_task_free(t);
+}
+
 static void test_stops(void **state) {
     (void)state;
     hst_string text = string("A wonderful film!");
@@ -423,6 +448,6 @@ int main(void) {
                                        cmocka_unit_test(test_pair),           cmocka_unit_test(test_long_and_broken),
                                        cmocka_unit_test(test_batches),        cmocka_unit_test(test_feature_extraction),
                                        cmocka_unit_test(test_problem_types),  cmocka_unit_test(test_embeddings),
-                                       cmocka_unit_test(test_stops)};
+                                       cmocka_unit_test(test_options),       cmocka_unit_test(test_stops)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
