@@ -448,6 +448,6 @@ int main(void) {
                                        cmocka_unit_test(test_pair),           cmocka_unit_test(test_long_and_broken),
                                        cmocka_unit_test(test_batches),        cmocka_unit_test(test_feature_extraction),
                                        cmocka_unit_test(test_problem_types),  cmocka_unit_test(test_embeddings),
-                                       cmocka_unit_test(test_options),       cmocka_unit_test(test_stops)};
+                                       cmocka_unit_test(test_options),        cmocka_unit_test(test_stops)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
