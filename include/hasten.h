@@ -377,7 +377,8 @@ typedef struct hst_model_options {
     /* Which class a checkpoint is built as: "BertForMaskedLM", or without the family "ForMaskedLM", or "Model" for the
      * hidden states. NULL: what config.json names. ONNX and engine files are what they are. Errors: UNSUPPORTED. */
     const char *architecture;
-    /* Needs optimization 0 or 3, and an engine file that was compiled with it: INVALID_ARGUMENT otherwise. */
+    /* Needs optimization 0 or 3, and an engine file that was compiled with it: INVALID_ARGUMENT otherwise. A model of an
+     * opset before 7 cannot be quantised: UNSUPPORTED; nor can its weights be stored otherwise. */
     hst_quantization quantization;
     /* How the weights of linear layers are stored; arithmetic is f32 in any case. NONE: as is fastest, which is F32. F16,
      * BF16: half the memory; exact where the model's weights are of that type, else each is rounded once; a matrix with a

@@ -55,7 +55,12 @@ hst_status optimize_model(model *m, optimize_level level, pass_report *report, h
     }
     /* Before opset 7 Add and its like broadcast along an axis that they name: fusions know the newer forms. */
     const int64_t opset = model_opset(m, "");
-    const bool exact = level == OPTIMIZE_EXACT || (opset > 0 && opset < 7);
+    const bool old = opset > 0 && opset < 7, exact = level == OPTIMIZE_EXACT || old;
+    if (old &&
+        (m->quantization != MODEL_QUANTIZATION_NONE || m->weights == HST_DTYPE_F16 || m->weights == HST_DTYPE_BF16))
+        return error_set(err, HST_STATUS_UNSUPPORTED, m->quantization ? "quantization" : "weights",
+                         "a model of opset %lld is computed as it is written, in f32: it needs opset 7 or newer for %s",
+                         (long long)opset, m->quantization ? "quantization" : "weights of another type");
     HST_TRY(passes_run(m, exact ? EXACT_FIRST : 0, exact ? EXACT_LAST : INT_MAX - 1, report, err));
     return model_release_unused(m, err);
 }

@@ -226,6 +226,69 @@ static void some_layers_stay(void **state) {
     model_free(m);
 }
 
+static value *normalised(model *m, value *x) {
+    value *in[2] = {x, weight(m, "gamma", HST_DTYPE_F32, 1, N, 0)}, *y = graph_add_value(m->main, "");
+    assert_non_null(graph_add_node(m->main, "", "LayerNormalization", "", in, 2, &y, 1));
+    return y;
+}
+
+/* A norm behind the product, and one that a file's hasten.Linear has already: kernels and expansion give the same bits.
+ */
+static void a_norm_goes_along(void **state) {
+    (void)state;
+    for (int form = 0; form < 2; form++) {
+        model *m = begin();
+        value *x = input(m, "x", K), *w = weight(m, "w", HST_DTYPE_F32, 2, K, N), *y = NULL;
+        if (form == 0) {
+            y = normalised(m, node_of(m, "MatMul", x, w));
+        } else {
+            assert_int_equal(model_import_opset(m, "hasten", 1, NULL), HST_STATUS_OK);
+            value *in[5] = {x, w, NULL, NULL, weight(m, "gamma", HST_DTYPE_F32, 1, N, 0)};
+            y = graph_add_value(m->main, "");
+            assert_non_null(graph_add_node(m->main, "hasten", "Linear", "", in, 5, &y, 1));
+        }
+        output(m, y, "y");
+        optimise(m);
+        assert_int_equal(m->main->n_nodes, 1);
+        const node *q = m->main->first;
+        assert_true(node_is(q, "hasten", "QuantizedLinear") && q->n_in == 6 && q->in[5]);
+        hst_tensor *rows = rows_of(7, K, 0), *out[2] = {0};
+        const hst_tensor *in[1] = {rows};
+        const char *const names[] = {"x"}, *const outs[] = {"y"};
+        hst_error err = {0};
+        engine *e;
+        session *s;
+        assert_int_equal(engine_compile(m, NULL, &e, &err), HST_STATUS_OK);
+        assert_int_equal(session_new(e, NULL, &s, &err), HST_STATUS_OK);
+        assert_int_equal(session_run(s, 1, names, in, 1, outs, &out[0], NULL, &err), HST_STATUS_OK);
+        assert_int_equal(interp_run(m->main, in, &out[1], NULL, &err), HST_STATUS_OK);
+        assert_memory_equal(out[0]->data, out[1]->data, out[1]->bytes);
+        session_free(s);
+        engine_free(e);
+        for (int i = 0; i < 2; i++) tensor_free(out[i]);
+        tensor_free(rows);
+        model_free(m);
+    }
+}
+
+/* Graphs of an opset before 7 are not rewritten: that is said. */
+static void an_old_model_is_refused(void **state) {
+    (void)state;
+    for (int form = 0; form < 3; form++) {
+        hst_error err = {0};
+        model *m = model_new(NULL);
+        assert_non_null(m);
+        assert_int_equal(model_import_opset(m, "", 6, NULL), HST_STATUS_OK);
+        if (form == 0) m->quantization = MODEL_QUANTIZATION_INT8;
+        if (form == 1) m->weights = HST_DTYPE_F16;
+        output(m, node_of(m, "MatMul", input(m, "x", K), weight(m, "w", HST_DTYPE_F32, 2, K, N)), "y");
+        const hst_status status = optimize_model(m, OPTIMIZE_ALL, NULL, &err);
+        assert_int_equal(status, form < 2 ? HST_STATUS_UNSUPPORTED : HST_STATUS_OK);
+        if (form < 2) assert_non_null(strstr(err.message, "opset 6"));
+        model_free(m);
+    }
+}
+
 /* Rows that are zero, tiny or not finite, in the expansion and in the kernels. */
 static void odd_rows(void **state) {
     (void)state;
@@ -265,6 +328,8 @@ int main(void) {
         cmocka_unit_test(shared_weights_are_quantised_once),
         cmocka_unit_test(some_layers_stay),
         cmocka_unit_test(odd_rows),
+        cmocka_unit_test(a_norm_goes_along),
+        cmocka_unit_test(an_old_model_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
