@@ -25,14 +25,16 @@ static hst_status infer(infer_context *c, hst_error *err) {
     hst_dtype d = infer_in(c, INPUT_SCALE)->dtype;
     c->out[0].dtype = d;
     if (x->rank != 3 || w->rank != 2 || dim_is_symbol(w->dim[1])) return HST_STATUS_OK;
-    if (heads < 1 || w->dim[1] % (3 * heads))
+    if (heads < 1 || heads > INT32_MAX || w->dim[1] % (3 * heads))
         return node_error(c->node, err, HST_STATUS_BAD_SHAPE, "%lld weight columns for three times %lld heads",
                           (long long)w->dim[1], (long long)heads);
     c->out[0] = type_make(d, 3, (dim[]){x->dim[0], x->dim[1], w->dim[1] / 3});
     if (c->n_out < 2) return HST_STATUS_OK;
-    dim total = past->rank == 5 && !dim_is_symbol(past->dim[3]) && !dim_is_symbol(x->dim[1]) ? past->dim[3] + x->dim[1]
-                : c->node->n_in > PAST && c->node->in[PAST]                                  ? dim_symbol(c->model, "")
-                                                                                             : x->dim[1];
+    dim total = x->dim[1];
+    if (c->node->n_in > PAST && c->node->in[PAST]) {
+        const bool known = past->rank == 5 && !dim_is_symbol(past->dim[3]) && !dim_is_symbol(x->dim[1]);
+        if (!known || __builtin_add_overflow(past->dim[3], x->dim[1], &total)) total = dim_symbol(c->model, "");
+    }
     c->out[1] = type_make(d, 5, (dim[]){2, x->dim[0], heads, total, w->dim[1] / 3 / heads});
     return HST_STATUS_OK;
 }
