@@ -10,8 +10,9 @@
 #include "ops/length.h"
 
 const made *length_made(const model *m, dim d) {
+    if (!dim_is_symbol(d)) return NULL; /* of a length near 2^63 there is no difference */
     const dim k = DIM_SYMBOL_FIRST - d;
-    return dim_is_symbol(d) && k < m->made_capacity ? m->made[k] : NULL;
+    return k < m->made_capacity ? m->made[k] : NULL;
 }
 
 static bool set_made(model *m, dim d, const made *what) {
