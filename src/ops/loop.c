@@ -26,6 +26,23 @@ static hst_status read_args(const node *n, args *a, hst_error *err) {
 
 /* ---- inference ---- */
 
+/* What a state is at the end: as the body makes it, or, without an iteration, as it came. Nothing is said where these
+ * are of two kinds, such as an optional and what it may hold. */
+static void state_type(const type *first, const type *made, type *out) {
+    if (made->dtype == HST_DTYPE_NONE) {
+        out->dtype = first->dtype;
+        out->element = made->element;
+        out->optional = made->optional;
+        return;
+    }
+    const bool known = first->dtype != HST_DTYPE_NONE;
+    if (known && (first->dtype != made->dtype || first->element != made->element || first->optional != made->optional))
+        return;
+    out->dtype = made->dtype;
+    out->element = made->element;
+    out->optional = made->optional;
+}
+
 static hst_status infer(infer_context *c, hst_error *err) {
     args a;
     HST_TRY(read_args(c->node, &a, err));
@@ -37,12 +54,12 @@ static hst_status infer(infer_context *c, hst_error *err) {
     HST_TRY(graph_infer(a.body, err));
     for (int i = 0; i < c->n_out; i++) {
         const type *t = &a.body->outputs[i + 1]->type;
-        c->out[i].dtype = t->dtype;
         if (i < a.states) {
-            if (t->dtype == HST_DTYPE_NONE) c->out[i].dtype = infer_in(c, i + 2)->dtype;
-            c->out[i].element = t->element;
-            c->out[i].optional = t->optional;
-        } else if (t->rank >= 0 && t->rank < HST_RANK_MAX) {
+            state_type(infer_in(c, i + 2), t, &c->out[i]);
+            continue;
+        }
+        c->out[i].dtype = t->dtype;
+        if (t->rank >= 0 && t->rank < HST_RANK_MAX) {
             c->out[i].rank = t->rank + 1;
             c->out[i].dim[0] = dim_symbol(c->model, "");
             for (int k = 0; k < t->rank; k++)
