@@ -15,6 +15,16 @@ static inline vf vf_power_of_two(vi n) {
     return vi_float(vi_shl(vi_add(n, vi_set(127)), 23));
 }
 
+/* The polynomial q(r) of constants.h. */
+VEC_INLINE void vf_exp_q_many(const vf *r, vf *q, const int n) {
+#pragma GCC unroll 4
+    for (int j = 0; j < n; j++) q[j] = vf_set(exp_q[4]);
+#pragma GCC unroll 4
+    for (int k = 3; k >= 0; k--)
+#pragma GCC unroll 4
+        for (int j = 0; j < n; j++) q[j] = vf_fma(q[j], r[j], vf_set(exp_q[k]));
+}
+
 VEC_INLINE void vf_exp_many(vf *x, const int n) {
     vf e[VEC_MANY], r[VEC_MANY], q[VEC_MANY];
 #pragma GCC unroll 4
@@ -25,12 +35,7 @@ VEC_INLINE void vf_exp_many(vf *x, const int n) {
     for (int j = 0; j < n; j++) r[j] = vf_fma(e[j], vf_set(-EXP_LN2_HIGH), x[j]);
 #pragma GCC unroll 4
     for (int j = 0; j < n; j++) r[j] = vf_fma(e[j], vf_set(-EXP_LN2_LOW), r[j]);
-#pragma GCC unroll 4
-    for (int j = 0; j < n; j++) q[j] = vf_set(exp_q[4]);
-#pragma GCC unroll 4
-    for (int k = 3; k >= 0; k--)
-#pragma GCC unroll 4
-        for (int j = 0; j < n; j++) q[j] = vf_fma(q[j], r[j], vf_set(exp_q[k]));
+    vf_exp_q_many(r, q, n);
 #pragma GCC unroll 4
     for (int j = 0; j < n; j++) q[j] = vf_add(vf_fma(q[j], vf_mul(r[j], r[j]), r[j]), vf_set(1.0f));
 #pragma GCC unroll 4
@@ -47,12 +52,7 @@ VEC_INLINE void vf_exp_negative_many(vf *x, const int n) {
     for (int j = 0; j < n; j++) shifted[j] = vf_fma(x[j], vf_set(EXP_LOG2E), vf_set(EXP_SHIFT));
 #pragma GCC unroll 4
     for (int j = 0; j < n; j++) r[j] = vf_fma(vf_sub(shifted[j], vf_set(EXP_SHIFT)), vf_set(-EXP_LN2), x[j]);
-#pragma GCC unroll 4
-    for (int j = 0; j < n; j++) q[j] = vf_set(exp_q[4]);
-#pragma GCC unroll 4
-    for (int k = 3; k >= 0; k--)
-#pragma GCC unroll 4
-        for (int j = 0; j < n; j++) q[j] = vf_fma(q[j], r[j], vf_set(exp_q[k]));
+    vf_exp_q_many(r, q, n);
 #pragma GCC unroll 4
     for (int j = 0; j < n; j++) q[j] = vf_fma(vf_fma(q[j], r[j], vf_set(1.0f)), r[j], vf_set(1.0f));
 #pragma GCC unroll 4

@@ -25,15 +25,20 @@ static inline float f32_power_of_two(int32_t n) {
     return f;
 }
 
+/* The polynomial q(r) of constants.h. */
+static inline float f32_exp_q(float r) {
+    float q = exp_q[4];
+    for (int k = 3; k >= 0; k--) q = fmaf(q, r, exp_q[k]);
+    return q;
+}
+
 /* Largest error 1 ULP (0.997 over every 13th float). */
 static inline float f32_exp(float x) {
     x = f32_max(EXP_LOW, f32_min(EXP_HIGH, x));
     if (x != x) return x;
     float n = rintf(x * EXP_LOG2E);
     float r = fmaf(n, -EXP_LN2_LOW, fmaf(n, -EXP_LN2_HIGH, x));
-    float q = exp_q[4];
-    for (int k = 3; k >= 0; k--) q = fmaf(q, r, exp_q[k]);
-    float y = fmaf(q, r * r, r) + 1.0f;
+    float y = fmaf(f32_exp_q(r), r * r, r) + 1.0f;
     int32_t i = (int32_t)n, half = i >> 1; /* in two steps: 2^n may be out of range where the result is not */
     return y * f32_power_of_two(half) * f32_power_of_two(i - half);
 }
@@ -43,13 +48,11 @@ static inline float f32_exp(float x) {
 static inline float f32_exp_negative(float x) {
     if (x < EXP_NONE) return 0;
     float shifted = fmaf(x, EXP_LOG2E, EXP_SHIFT), n = shifted - EXP_SHIFT, r = fmaf(n, -EXP_LN2, x);
-    float q = exp_q[4];
-    for (int k = 3; k >= 0; k--) q = fmaf(q, r, exp_q[k]);
     uint32_t power;
     memcpy(&power, &shifted, 4);
     power <<= 23;
     memcpy(&n, &power, 4);
-    return fmaf(fmaf(q, r, 1.0f), r, 1.0f) * n;
+    return fmaf(fmaf(f32_exp_q(r), r, 1.0f), r, 1.0f) * n;
 }
 
 /* Largest error 6 ULP (of a number just below 1). */
