@@ -29,16 +29,10 @@ static hst_status read_args(const node *n, args *a, hst_error *err) {
 /* What a state is at the end: as the body makes it, or, without an iteration, as it came. Nothing is said where these
  * are of two kinds, such as an optional and what it may hold. */
 static void state_type(const type *first, const type *made, type *out) {
-    if (made->dtype == HST_DTYPE_NONE) {
-        out->dtype = first->dtype;
-        out->element = made->element;
-        out->optional = made->optional;
-        return;
-    }
-    const bool known = first->dtype != HST_DTYPE_NONE;
+    const bool known = first->dtype != HST_DTYPE_NONE && made->dtype != HST_DTYPE_NONE;
     if (known && (first->dtype != made->dtype || first->element != made->element || first->optional != made->optional))
         return;
-    out->dtype = made->dtype;
+    out->dtype = made->dtype != HST_DTYPE_NONE ? made->dtype : first->dtype;
     out->element = made->element;
     out->optional = made->optional;
 }
