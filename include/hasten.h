@@ -507,10 +507,11 @@ typedef enum hst_padded_rows {
 typedef struct hst_session_options {
     size_t size;
     const hst_allocator *allocator; /* for temporaries, outputs and state; copied. NULL: the model's */
-    /* Bytes that temporaries, outputs and state may use together, with what is kept for the next run; what would pass it is
-     * refused (BUDGET) before it is allocated, also in subgraphs, strings and sequences. Outputs of earlier runs that the
-     * caller still holds are the caller's and not counted. 0: 80 % of the memory that the machine and the cgroup had left
-     * when the session was made. */
+    /* Bytes that temporaries, outputs and state may take together, with what is kept for the next run, as allocated: what
+     * would pass it is refused (BUDGET) before it is allocated, also in subgraphs, strings and sequences. Not in it:
+     * outputs of earlier runs while the caller holds them, bound outputs, and the session's own notes, some hundred
+     * bytes a node and a shape seen lately. A run that is refused leaves nothing of what was kept: its like may do then.
+     * 0: 80 % of the memory that the machine and the cgroup had left when the session was made. */
     uint64_t memory_budget;
     int threads; /* at most this many of the team's; 1: its caller's thread alone; 0: all of the team's */
     hst_padded_rows padded_rows;
@@ -572,13 +573,14 @@ HST_API hst_status hst_session_run(hst_session *session, size_t n_in, const char
                                    const hst_tensor *const *in, size_t n_out, const char *const *out_names,
                                    hst_tensor **out, const hst_run_options *options, hst_error *err);
 
-/* Bytes the session holds now (temporaries, pools, state), and the most it ever held. After a large run memory goes
+/* Bytes the session holds now, of those that its budget counts (between runs: state, and what is kept for the next run;
+ * not the outputs in the caller's hands), and the most it ever held, in runs too. After a large run memory goes
  * back by itself: after 16 runs that need less than a quarter of it (other shapes, or the same where lengths depend on
  * data), the memory of temporaries shrinks to what such runs need; buffers of outputs that 16 runs did not use are
  * freed. hst_session_trim does not wait. What the C library keeps of freed memory is not counted: an allocator of one's
  * own decides that. */
 HST_API uint64_t hst_session_memory(const hst_session *session, uint64_t *most);
-/* Gives back all memory that is not in use; the next run allocates again. BUSY while it runs. */
+/* Gives back all memory that is kept for the next run, which allocates again. BUSY while it runs. */
 HST_API hst_status hst_session_trim(hst_session *session, hst_error *err);
 
 /* ---- session state ---- */
@@ -589,12 +591,12 @@ HST_API hst_status hst_session_trim(hst_session *session, hst_error *err);
 /* Declares a state. `initial` is what the first run sees and what a reset goes back to (its elements are shared, those
  * of borrowed memory copied); NULL: the input's shape with every free dimension 0. May be called again to change it.
  * Errors: NOT_FOUND, BAD_SHAPE (initial does not fit the input, or the output does not fit it), INVALID_ARGUMENT
- * (initial is NULL, and the model does not tell the input's type), NO_MEMORY, BUSY. */
+ * (initial is NULL, and the model does not tell the input's type), BUDGET, NO_MEMORY, BUSY. */
 HST_API hst_status hst_session_state_declare(hst_session *session, const char *input, const char *output,
                                              const hst_tensor *initial, hst_error *err);
 /* All these but _set and _get: `input` NULL means every declared state. Errors: NOT_FOUND, INVALID_ARGUMENT (an axis,
  * index or length), UNSUPPORTED (rows of strings or of elements below a byte), BAD_SHAPE (what is set does not fit the
- * input), NO_MEMORY, BUSY; on failure no state has changed. */
+ * input), BUDGET, NO_MEMORY, BUSY; on failure no state has changed. */
 /* Back to the initial value. */
 HST_API hst_status hst_session_state_reset(hst_session *session, const char *input, hst_error *err);
 /* Row k along `axis` becomes the old row index[k], 0 <= index[k] < length: beams, dropped sequences. n may differ from the

@@ -45,42 +45,6 @@ static int trace_add(session *s, size_t size, bool escapes) {
     return s->n_trace++;
 }
 
-void session_count(session *s, uint64_t more, uint64_t less) {
-    s->used += more;
-    s->used -= less;
-    uint64_t left = s->used < s->run_budget ? s->run_budget - s->used : 0;
-    size_t most;
-    if (left > SIZE_MAX / 2) left = SIZE_MAX / 2;
-    meter_limit(s->meter, size_add(s->metered_before, (size_t)left, &most) ? most : SIZE_MAX);
-}
-
-uint64_t session_held(const session *s) {
-    size_t callers = 0;
-    const size_t live = meter_live(s->meter), outputs = outputs_bytes(s->outputs, &callers);
-    const size_t slack = s->space.capacity - s->space.planned - (s->space.live - s->space.outside);
-    return s->used + (live > s->metered_before ? live - s->metered_before : 0) + slack + (outputs - callers);
-}
-
-void session_note_most(session *s) {
-    const uint64_t now = session_memory(s, NULL) + s->space.outside;
-    if (now > s->most_memory) s->most_memory = now;
-}
-
-bool session_fits(session *s, size_t more) {
-    uint64_t held = session_held(s);
-    if (held <= s->run_budget && more <= s->run_budget - held) return true;
-    outputs_trim(s->outputs, true);
-    held = session_held(s);
-    return held <= s->run_budget && more <= s->run_budget - held;
-}
-
-static hst_status over_budget(session *s, size_t size, hst_error *err) {
-    s->over_budget = true;
-    return error_set(err, HST_STATUS_BUDGET, "memory_budget",
-                     "%zu bytes are needed beside %llu in use, the memory budget is %llu", size,
-                     (unsigned long long)session_held(s), (unsigned long long)s->run_budget);
-}
-
 /* The plan's place for the next request of this step, or NULL. */
 static const plan_request *planned(session *s, size_t size) {
     int ordinal = s->ordinal++;
@@ -93,6 +57,30 @@ static const plan_request *planned(session *s, size_t size) {
     return &s->plan->requests[k];
 }
 
+static hst_status take_output(session *s, block *b, size_t bytes, hst_error *err) {
+    HST_TRY(session_take_output(s, bytes, &b->buffer, err));
+    b->kind = BLOCK_OUTPUT;
+    b->data = b->buffer->data;
+    (void)outputs_need(bytes, &b->size);
+    return HST_STATUS_OK;
+}
+
+static hst_status take_planned(const session *s, block *b, const plan_request *place) {
+    b->kind = BLOCK_PLANNED;
+    b->request = (int)(place - s->plan->requests);
+    b->data = s->space.data + place->offset;
+    s->plan->in_use[b->request] = true;
+    return HST_STATUS_OK;
+}
+
+static hst_status take_space(session *s, block *b, hst_error *err) {
+    HST_TRY(session_room(s, space_has(&s->space, b->size) ? 0 : b->size, err));
+    if (!(b->data = space_take(&s->space, b->size))) return error_no_memory(err, b->size, "a temporary");
+    b->kind = BLOCK_SPACE;
+    session_count(s, b->size, 0);
+    return HST_STATUS_OK;
+}
+
 hst_status block_take(session *s, size_t bytes, bool output, block **out, hst_error *err) {
     size_t size;
     if (!size_align(bytes ? bytes : 1, MEMORY_ALIGN, &size)) return error_no_memory(err, bytes, "a temporary");
@@ -101,39 +89,12 @@ hst_status block_take(session *s, size_t bytes, bool output, block **out, hst_er
     if (!b) return error_no_memory(err, sizeof *b, "a temporary");
     b->size = size;
     if (place && place->escapes) output = true;
-    if (output) {
-        hst_status status = HST_STATUS_OK;
-        if (!session_fits(s, size))
-            status = over_budget(s, size, err);
-        else if (!(b->buffer = outputs_take(s->outputs, size)))
-            status = error_no_memory(err, size, "an output");
-        if (status != HST_STATUS_OK) {
-            block_put_away(s, b);
-            return status;
-        }
-        b->kind = BLOCK_OUTPUT;
-        b->data = b->buffer->data;
-        session_count(s, size, 0);
-    } else if (place) {
-        b->kind = BLOCK_PLANNED;
-        b->request = (int)(place - s->plan->requests);
-        b->data = s->space.data + place->offset;
-        s->plan->in_use[b->request] = true;
-    } else {
-        hst_status status = HST_STATUS_OK;
-        if (!space_has(&s->space, size) && !session_fits(s, size))
-            status = over_budget(s, size, err);
-        else if (!(b->data = space_take(&s->space, size)))
-            status = error_no_memory(err, size, "a temporary");
-        if (status != HST_STATUS_OK) {
-            block_put_away(s, b);
-            return status;
-        }
-        b->kind = BLOCK_SPACE;
-        session_count(s, size, 0);
-        session_note_most(s);
+    hst_status status = output ? take_output(s, b, bytes, err) : place ? take_planned(s, b, place) : take_space(s, b, err);
+    if (status != HST_STATUS_OK) {
+        block_put_away(s, b);
+        return status;
     }
-    b->trace = trace_add(s, size, b->kind == BLOCK_OUTPUT);
+    b->trace = trace_add(s, b->size, b->kind == BLOCK_OUTPUT);
     *out = b;
     return HST_STATUS_OK;
 }
@@ -157,7 +118,10 @@ void block_drop(session *s, block *b) {
         space_give(&s->space, b->data, b->size);
         session_count(s, 0, b->size);
     } else if (b->kind == BLOCK_OUTPUT) {
+        const bool last = __atomic_load_n(&b->buffer->references, __ATOMIC_RELAXED) == 1;
+        const size_t size = outputs_size(b->buffer);
         tensor_buffer_drop(b->buffer);
+        if (last) session_count(s, 0, size);
     }
     block_put_away(s, b);
 }

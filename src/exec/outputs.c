@@ -27,7 +27,7 @@ struct outputs {
     out_handle *free_handles;
     int n_free_handles;
     size_t references; /* the session, and every buffer and handle in a caller's hand */
-    size_t bytes, held;
+    size_t free, keep; /* bytes of free_buffers, and how many there may be */
     uint64_t run;
     bool closed;
 };
@@ -76,19 +76,22 @@ static void handle_free(void *user, void *memory, size_t size) {
     unlock_drop(o);
 }
 
-static void free_buffer(outputs *o, out_buffer *b) {
-    o->bytes -= b->capacity;
-    memory_free(&o->allocator, b, HEAD + b->capacity);
+static size_t size_of(const out_buffer *b) {
+    return HEAD + b->capacity;
+}
+
+static void free_buffer(const outputs *o, out_buffer *b) {
+    memory_free(&o->allocator, b, size_of(b));
 }
 
 static void buffer_release(tensor_buffer *base) {
     out_buffer *b = (out_buffer *)base;
     outputs *o = base->owner;
     pthread_mutex_lock(&o->lock);
-    o->held -= b->capacity;
-    if (o->closed) {
+    if (o->closed || o->free > o->keep || size_of(b) > o->keep - o->free) {
         free_buffer(o, b);
     } else {
+        o->free += size_of(b);
         b->next = o->free_buffers;
         o->free_buffers = b;
     }
@@ -121,7 +124,7 @@ static void free_handles(outputs *o) {
 
 void outputs_close(outputs *o) {
     if (!o) return;
-    outputs_trim(o, true);
+    outputs_trim(o);
     pthread_mutex_lock(&o->lock);
     o->closed = true;
     free_handles(o);
@@ -135,21 +138,29 @@ static bool size_class(size_t size, size_t *out) {
     return size_align(size ? size : 1, step, out);
 }
 
-tensor_buffer *outputs_take(outputs *o, size_t size) {
-    size_t want, total;
-    if (!size_class(size, &want) || !size_add(want, HEAD, &total)) return NULL;
-    pthread_mutex_lock(&o->lock);
-    out_buffer **best = NULL, *b = NULL;
+bool outputs_need(size_t size, size_t *need) {
+    return size_class(size, need) && size_add(*need, HEAD, need);
+}
+
+/* The smallest free one that is not twice too large. */
+static out_buffer *take_free(outputs *o, size_t want) {
+    out_buffer **best = NULL;
     for (out_buffer **at = &o->free_buffers; *at; at = &(*at)->next)
         if ((*at)->capacity >= want && (*at)->capacity / 2 <= want && (!best || (*at)->capacity < (*best)->capacity))
             best = at;
-    if (best) {
-        b = *best;
-        *best = b->next;
-    } else if ((b = memory_alloc(&o->allocator, total, MEMORY_ALIGN))) {
-        b->capacity = want;
-        o->bytes += want;
-    }
+    if (!best) return NULL;
+    out_buffer *b = *best;
+    *best = b->next;
+    o->free -= size_of(b);
+    return b;
+}
+
+tensor_buffer *outputs_take(outputs *o, size_t size, bool make) {
+    size_t need;
+    if (!outputs_need(size, &need)) return NULL;
+    pthread_mutex_lock(&o->lock);
+    out_buffer *b = take_free(o, need - HEAD);
+    if (!b && make && (b = memory_alloc(&o->allocator, need, MEMORY_ALIGN))) b->capacity = need - HEAD;
     if (b) {
         b->used = o->run;
         b->next = NULL;
@@ -159,37 +170,63 @@ tensor_buffer *outputs_take(outputs *o, size_t size) {
                                   .allocator = o->allocator,
                                   .size = b->capacity,
                                   .data = (char *)b + HEAD};
-        o->held += b->capacity;
         o->references++;
     }
     pthread_mutex_unlock(&o->lock);
     return b ? &b->base : NULL;
 }
 
+size_t outputs_size(const tensor_buffer *b) {
+    return HEAD + b->size;
+}
+
 const hst_allocator *outputs_handles(outputs *o) {
     return &o->handles;
 }
 
-void outputs_trim(outputs *o, bool all) {
-    pthread_mutex_lock(&o->lock);
-    o->run++;
+/* Frees what the last `runs` runs did not take. The lock is held. */
+static size_t give_back(outputs *o, uint64_t runs) {
+    size_t bytes = 0;
     for (out_buffer **at = &o->free_buffers; *at;) {
         out_buffer *b = *at;
-        if (!all && o->run - b->used <= OUTPUTS_KEEP_RUNS) {
+        if (o->run - b->used < runs) {
             at = &b->next;
             continue;
         }
         *at = b->next;
+        bytes += size_of(b);
         free_buffer(o, b);
     }
-    if (all) free_handles(o);
+    o->free -= bytes;
+    return bytes;
+}
+
+void outputs_age(outputs *o) {
+    pthread_mutex_lock(&o->lock);
+    o->run++;
+    give_back(o, OUTPUTS_KEEP_RUNS + 1);
     pthread_mutex_unlock(&o->lock);
 }
 
-size_t outputs_bytes(outputs *o, size_t *held) {
+size_t outputs_trim(outputs *o) {
     pthread_mutex_lock(&o->lock);
-    size_t bytes = o->bytes;
-    if (held) *held = o->held;
+    const size_t bytes = give_back(o, 0);
+    free_handles(o);
+    pthread_mutex_unlock(&o->lock);
+    return bytes;
+}
+
+size_t outputs_free(outputs *o) {
+    pthread_mutex_lock(&o->lock);
+    const size_t bytes = o->free;
+    pthread_mutex_unlock(&o->lock);
+    return bytes;
+}
+
+size_t outputs_keep(outputs *o, size_t most) {
+    pthread_mutex_lock(&o->lock);
+    const size_t bytes = o->free;
+    o->keep = most;
     pthread_mutex_unlock(&o->lock);
     return bytes;
 }

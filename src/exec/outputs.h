@@ -14,13 +14,22 @@ outputs *outputs_new(const hst_allocator *a); /* NULL: no memory */
 /* The session's end: frees what is free; what callers hold follows when they drop it. */
 void outputs_close(outputs *o);
 
-/* A buffer of at least `size` bytes with one reference; NULL: no memory. */
-tensor_buffer *outputs_take(outputs *o, size_t size);
+/* What a new buffer of at least `size` bytes takes, its head included; false: more than there can be. */
+bool outputs_need(size_t size, size_t *need);
+/* A buffer of at least `size` bytes with one reference: one that is free, or with `make` a new one. NULL: no memory, or
+ * none is free. */
+tensor_buffer *outputs_take(outputs *o, size_t size, bool make);
+/* What a buffer from outputs_take takes, its head included. */
+size_t outputs_size(const tensor_buffer *b);
 /* The allocator of recycled hst_tensor structs, for tensor_view and the like. */
 const hst_allocator *outputs_handles(outputs *o);
-/* At the end of a run: counts it and gives back what was not needed for long (`all`: everything that is free). */
-void outputs_trim(outputs *o, bool all);
-/* Bytes of all buffers, and of those in callers' hands. */
-size_t outputs_bytes(outputs *o, size_t *held);
+/* At the end of a run: counts it and gives back what was not needed for long. */
+void outputs_age(outputs *o);
+/* Gives back everything that is free, and says how many bytes. */
+size_t outputs_trim(outputs *o);
+/* Bytes of the free buffers. They may be at most as many as `outputs_keep` last said; what would pass it when it is
+ * dropped is freed. */
+size_t outputs_free(outputs *o);
+size_t outputs_keep(outputs *o, size_t most); /* outputs_free at this moment; gives nothing back itself */
 
 #endif

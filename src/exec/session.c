@@ -62,6 +62,8 @@ hst_status session_new(const engine *e, const session_options *options, session 
         session_free(s);
         return status;
     }
+    meter_on_limit(s->meter, session_relieve, s);
+    session_settle(s);
     *out = s;
     return HST_STATUS_OK;
 }
@@ -160,13 +162,13 @@ static const hst_run_options no_options = {.size = sizeof no_options};
 static void prepare(session *s, const hst_run_options *o) {
     const engine *e = s->engine;
     s->options = o ? o : &no_options;
-    s->run_budget = s->budget;
-    if (s->options->memory_budget && s->options->memory_budget < s->run_budget)
-        s->run_budget = s->options->memory_budget;
-    s->used = 0;
     (void)meter_refused(s->meter); /* of the run before */
-    s->metered_before = meter_live(s->meter);
-    session_count(s, states_bytes(s), 0);
+    session_settle(s);
+    s->metered_most = 0;
+    if (s->options->memory_budget && s->options->memory_budget < s->run_budget) {
+        s->run_budget = s->options->memory_budget;
+        session_count(s, 0, 0);
+    }
     s->step = s->ordinal = 0;
     for (int i = 0; i < e->n_slots; i++) s->at[i] = e->slots[i].constant;
     memset(s->kept, 0, (size_t)e->n_slots);
@@ -289,7 +291,9 @@ static hst_status run(session *s, hst_error *err) {
     if (status == HST_STATUS_OK) status = collect_outputs(s, err);
     if (status == HST_STATUS_OK) status = states_collect(s, err);
     clean_up(s);
-    session_note_most(s);
+    const size_t planned = s->space.planned;
+    space_end(&s->space);
+    session_count(s, 0, planned);
     if (status == HST_STATUS_OK) signature_end(s, g);
     s->plan = NULL;
     return status;
@@ -311,22 +315,24 @@ hst_status session_run(session *s, size_t n_in, const char *const *in_names, con
         tensor_free(s->results[i]);
         s->results[i] = NULL;
     }
-    outputs_trim(s->outputs, false);
+    outputs_age(s->outputs);
+    if (status == HST_STATUS_BUDGET) session_trim_all(s); /* the next one finds all of it */
+    session_settle(s);
     team_end(earlier);
     session_give_back(s);
     return status;
 }
 
 uint64_t session_memory(const session *s, uint64_t *most) {
-    uint64_t now = (uint64_t)s->space.capacity + outputs_bytes(s->outputs, NULL);
+    const uint64_t now = session_held(s);
     if (most) *most = s->most_memory > now ? s->most_memory : now;
     return now;
 }
 
 hst_status session_trim(session *s, hst_error *err) {
     if (!session_acquire(s, err)) return HST_STATUS_BUSY;
-    space_resize(&s->space, 0);
-    outputs_trim(s->outputs, true);
+    session_trim_all(s);
+    session_settle(s);
     session_give_back(s);
     return HST_STATUS_OK;
 }

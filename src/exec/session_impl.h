@@ -53,6 +53,7 @@ typedef struct signature {
     int *due, *due_first; /* requests ordered by `last`, and where step k's begin */
     bool *in_use;         /* [n_requests], of the run under way */
     size_t total, beside;
+    uint64_t metered; /* the most of its runs */
     int low_runs; /* one after the other that needed less than a quarter of the plan */
 } signature;
 
@@ -77,6 +78,7 @@ struct session {
     /* What is neither in the arena nor a buffer of outputs: strings, items of sequences, all that subgraphs compute. */
     meter *meter;
     size_t metered_before; /* alive in it when the run began: in callers' hands, or state */
+    uint64_t metered_most; /* beyond that, of the run under way */
     /* per slot */
     const hst_tensor **at; /* NULL: no value now */
     live *lives;
@@ -97,7 +99,8 @@ struct session {
     /* the run under way */
     const hst_run_options *options;
     uint64_t run_budget;
-    uint64_t used; /* of the plan, the space, outputs and states; session_count changes it */
+    uint64_t used;   /* see account.c; session_count changes it */
+    uint64_t beside; /* atomic: all but what is metered, when it was last counted */
     signature *plan; /* NULL: none is followed */
     bool over_budget, misfit, trace_failed;
     plan_request *trace;
@@ -118,11 +121,18 @@ void session_give_back(session *s);
 int session_input_find(const session *s, const char *name); /* -1: none */
 int session_output_find(const session *s, const char *name);
 
-/* block.c: memory of a run */
+/* account.c: what is held, against the budget */
 void session_count(session *s, uint64_t more, uint64_t less); /* changes `used`, and with it the meter's limit */
-uint64_t session_held(const session *s); /* all that counts against the budget: `used`, metered, and what lies unused */
-void session_note_most(session *s);       /* what it holds at this moment, for session_memory */
-bool session_fits(session *s, size_t more); /* gives unused outputs back where they are in the way */
+uint64_t session_held(const session *s);
+/* Between runs: only state is in use, and the budget is the session's. */
+void session_settle(session *s);
+void session_trim_all(session *s); /* what is kept for the next run; nothing may be in use */
+size_t session_relieve(void *s);   /* what the meter asks for at its limit */
+/* Whether so many bytes may be taken beside what is held, or BUDGET; gives back what lies unused where it is in the way. */
+hst_status session_room(session *s, size_t more, hst_error *err);
+hst_status session_take_output(session *s, size_t bytes, tensor_buffer **out, hst_error *err); /* counted; BUDGET */
+
+/* block.c: memory of a run */
 hst_status block_take(session *s, size_t bytes, bool output, block **out, hst_error *err);
 hst_status block_bind(session *s, hst_tensor *t, block **out, hst_error *err);
 void block_drop(session *s, block *b); /* NULL allowed */

@@ -117,12 +117,8 @@ hst_status signature_new(session *s, signature **out, hst_error *err) {
 /* Without a plan temporaries are placed in the arena's holes as they come, and what does not fit lies beside it: an arena
  * that takes much of the budget is in the way. */
 static void begin_unplanned(session *s) {
-    if (s->space.capacity > s->run_budget / 4) space_resize(&s->space, 0);
-}
-
-static uint64_t outputs_unused(const session *s) {
-    size_t callers, all = outputs_bytes(s->outputs, &callers);
-    return all > callers ? all - callers : 0;
+    if (s->space.capacity > s->run_budget / 4 || session_held(s) > s->run_budget) space_resize(&s->space, 0);
+    session_count(s, 0, 0);
 }
 
 void signature_begin(session *s, signature *g) {
@@ -130,22 +126,19 @@ void signature_begin(session *s, signature *g) {
     s->misfit = s->trace_failed = s->over_budget = false;
     s->n_trace = 0;
     g->used = ++s->runs;
-    if (!g->requests) {
-        begin_unplanned(s);
-        return;
-    }
     /* A budget that the plan would pass may still do for a run that places its temporaries one by one. */
-    uint64_t left = s->used <= s->run_budget ? s->run_budget - s->used : 0;
-    if (g->total > left || g->beside > left - g->total) {
+    const uint64_t left = s->used <= s->run_budget ? s->run_budget - s->used : 0, beside = g->beside + g->metered;
+    if (!g->requests || g->total > left || beside > left - g->total) {
         begin_unplanned(s);
         return;
     }
-    const uint64_t beside = g->beside + outputs_unused(s);
-    bool tight = s->space.capacity > left || beside > left - s->space.capacity;
-    if (tight) outputs_trim(s->outputs, true);
+    const size_t capacity = s->space.capacity > g->total ? s->space.capacity : g->total;
+    const bool tight = capacity > left || beside + outputs_free(s->outputs) > left - capacity;
+    if (tight) outputs_trim(s->outputs);
     if ((g->total > s->space.capacity || tight) && !space_resize(&s->space, g->total)) return;
     memset(g->in_use, 0, (size_t)g->n_requests);
     s->plan = g;
+    s->space.planned = g->total;
     session_count(s, g->total, 0);
 }
 
@@ -235,10 +228,11 @@ static void arena_adapt(session *s, const signature *g) {
     size_t recent = 0;
     for (int i = 0; i < SESSION_WINDOW; i++)
         if (s->needs[i] > recent) recent = s->needs[i];
-    const uint64_t need = (uint64_t)g->total + g->beside + states_bytes(s);
-    if (g->total > s->space.capacity && need <= s->budget)
-        space_resize(&s->space, g->total);
-    else if (recent < s->space.capacity / 4)
+    const uint64_t need = g->total + g->beside + g->metered + states_bytes(s);
+    if (g->total > s->space.capacity && need <= s->budget) {
+        space_resize(&s->space, 0);
+        if (session_room(s, g->total, NULL) == HST_STATUS_OK) space_resize(&s->space, g->total);
+    } else if (recent < s->space.capacity / 4)
         space_resize(&s->space, recent);
 }
 
@@ -246,5 +240,7 @@ void signature_end(session *s, signature *g) {
     if ((!g->requests || s->misfit) && !s->trace_failed) plan_make(s, g);
     if (g->requests && !s->trace_failed) plan_shrink(s, g);
     s->plan = NULL;
+    /* Of late runs more than of old ones: lengths may depend on data. */
+    g->metered = s->metered_most > g->metered - g->metered / 8 ? s->metered_most : g->metered - g->metered / 8;
     arena_adapt(s, g);
 }

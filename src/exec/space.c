@@ -35,6 +35,11 @@ hst_status space_begin(space *s, size_t planned, hst_error *err) {
     return HST_STATUS_OK;
 }
 
+void space_end(space *s) {
+    s->planned = s->live = s->outside = 0;
+    s->n_holes = 0;
+}
+
 static int best_hole(const space *s, size_t size) {
     int best = -1;
     for (int i = 0; i < s->n_holes; i++)

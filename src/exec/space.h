@@ -26,6 +26,8 @@ void space_release(space *s);
 
 /* Before a run: nothing is in use. `planned` <= capacity. */
 hst_status space_begin(space *s, size_t planned, hst_error *err);
+/* After a run: all of the arena is free. */
+void space_end(space *s);
 /* Whether the arena has a hole for so many bytes. */
 bool space_has(const space *s, size_t size);
 /* `size` is a multiple of MEMORY_ALIGN. NULL: no memory. */

@@ -24,10 +24,29 @@ static const char *input_name(const session *s, int input) {
     return s->engine->slots[s->engine->inputs[input]].value->name;
 }
 
+/* The whole buffer, of which the state may be a part. */
+static size_t held_bytes(const session *s, const hst_tensor *t) {
+    const tensor_buffer *b = t->buffer;
+    size_t bytes = !b ? t->bytes : b->owner == s->outputs ? outputs_size(b) : b->size;
+    for (int64_t i = 0; tensor_is_list(t) && i < tensor_count(t); i++) bytes += held_bytes(s, tensor_item(t, i));
+    return bytes;
+}
+
 size_t states_bytes(const session *s) {
     size_t bytes = 0;
-    for (int i = 0; i < s->n_states; i++) bytes += s->states[i].now->bytes;
+    for (int i = 0; i < s->n_states; i++) {
+        const session_state *st = &s->states[i];
+        bytes += held_bytes(s, st->now);
+        if (st->initial->buffer != st->now->buffer) bytes += held_bytes(s, st->initial);
+    }
     return bytes;
+}
+
+static hst_status copy(session *s, const hst_tensor *t, hst_tensor **out, hst_error *err) {
+    HST_TRY(session_room(s, held_bytes(s, t), err));
+    HST_TRY(tensor_clone(t, &s->allocator, out, err));
+    session_count(s, held_bytes(s, *out), 0);
+    return HST_STATUS_OK;
 }
 
 /* ---- in a run ---- */
@@ -46,7 +65,7 @@ hst_status states_collect(session *s, hst_error *err) {
         session_state *st = &s->states[i];
         const hst_tensor *t = s->bound[st->output] ? s->bound[st->output] : s->results[st->output];
         if (s->bound[st->output]) /* the caller's memory is not ours to keep */
-            status = tensor_clone(t, &s->allocator, &st->next, err);
+            status = copy(s, t, &st->next, err);
         else
             status = tensor_view(t, t->rank, t->dim, outputs_handles(s->outputs), &st->next, err);
     }
@@ -67,8 +86,8 @@ void states_commit(session *s) {
 /* ---- between runs ---- */
 
 /* A handle of ours on the caller's tensor; a copy where its memory is only borrowed. */
-static hst_status share(const session *s, const hst_tensor *t, hst_tensor **out, hst_error *err) {
-    if (!t->buffer) return tensor_clone(t, &s->allocator, out, err);
+static hst_status share(session *s, const hst_tensor *t, hst_tensor **out, hst_error *err) {
+    if (!t->buffer) return copy(s, t, out, err);
     return tensor_view(t, t->rank, t->dim, &s->allocator, out, err);
 }
 
@@ -86,13 +105,16 @@ static hst_status fits_input(const session *s, int input, const hst_tensor *t, h
                      type_format(s->engine->model, &v->type, b, sizeof b));
 }
 
-static hst_status empty_initial(const session *s, int input, hst_tensor **out, hst_error *err) {
+static hst_status empty_initial(session *s, int input, hst_tensor **out, hst_error *err) {
     const value *v = s->engine->slots[s->engine->inputs[input]].value;
     int64_t dims[HST_RANK_MAX];
     if (v->type.dtype == HST_DTYPE_NONE || v->type.dtype >= HST_DTYPE_SEQUENCE || v->type.rank < 0)
         return error_set(err, HST_STATUS_INVALID_ARGUMENT, v->name,
                          "state '%s' needs an initial value: the model does not say its type", v->name);
     for (int k = 0; k < v->type.rank; k++) dims[k] = v->type.dim[k] < 0 ? 0 : v->type.dim[k];
+    size_t bytes = 0;
+    HST_TRY(shape_bytes(v->type.dtype, v->type.rank, dims, &bytes, err));
+    HST_TRY(session_room(s, bytes, err));
     return tensor_new(v->type.dtype, v->type.rank, dims, &s->allocator, out, err);
 }
 
@@ -153,7 +175,7 @@ static hst_status declare(session *s, const char *input, const char *output, con
 }
 
 /* What a change makes of one state: its new value. */
-typedef hst_status (*change_fn)(const session *s, const session_state *st, const void *arg, hst_tensor **out,
+typedef hst_status (*change_fn)(session *s, const session_state *st, const void *arg, hst_tensor **out,
                                 hst_error *err);
 
 /* Changes one state or, with input NULL, all; all or nothing. */
@@ -178,11 +200,12 @@ static hst_status change(session *s, const char *input, change_fn fn, const void
             tensor_free(st->next);
         st->next = NULL;
     }
+    session_settle(s);
     session_give_back(s);
     return status;
 }
 
-static hst_status changed_reset(const session *s, const session_state *st, const void *arg, hst_tensor **out,
+static hst_status changed_reset(session *s, const session_state *st, const void *arg, hst_tensor **out,
                                 hst_error *err) {
     (void)arg;
     return share(s, st->initial, out, err);
@@ -213,7 +236,7 @@ static hst_status around_axis(const session *s, const session_state *st, int axi
     return HST_STATUS_OK;
 }
 
-static hst_status changed_selection(const session *s, const session_state *st, const void *arg, hst_tensor **out,
+static hst_status changed_selection(session *s, const session_state *st, const void *arg, hst_tensor **out,
                                     hst_error *err) {
     const selection *sel = arg;
     const hst_tensor *t = st->now;
@@ -230,8 +253,7 @@ static hst_status changed_selection(const session *s, const session_state *st, c
     hst_tensor shape = *t;
     shape.dim[axis] = n;
     HST_TRY(shape_bytes(t->dtype, t->rank, shape.dim, &shape.bytes, err));
-    shape.buffer = outputs_take(s->outputs, shape.bytes);
-    if (!shape.buffer) return error_no_memory(err, shape.bytes, "session state");
+    HST_TRY(session_take_output(s, shape.bytes, &shape.buffer, err));
     shape.data = shape.buffer->data;
     const char *from = t->data;
     char *to = shape.data;
@@ -246,7 +268,7 @@ static hst_status changed_selection(const session *s, const session_state *st, c
     return status;
 }
 
-static hst_status changed_set(const session *s, const session_state *st, const void *arg, hst_tensor **out,
+static hst_status changed_set(session *s, const session_state *st, const void *arg, hst_tensor **out,
                               hst_error *err) {
     HST_TRY(fits_input(s, st->input, arg, err));
     return share(s, arg, out, err);
@@ -256,6 +278,7 @@ hst_status session_state_declare(session *s, const char *input, const char *outp
                                  hst_error *err) {
     if (!session_acquire(s, err)) return HST_STATUS_BUSY;
     hst_status status = declare(s, input, output, initial, err);
+    session_settle(s);
     session_give_back(s);
     return status;
 }
