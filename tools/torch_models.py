@@ -1,6 +1,7 @@
 """Tiny models of transformers with random weights for tools/compare_modules: MODELS is {name: function that gives (model,
 inputs by keyword)}. What the inputs' axes are follows from their names (axes)."""
 import torch, transformers as tf
+import torch_models_more
 
 MODELS = {}
 SMALL = dict(hidden_size=32, num_hidden_layers=2, num_attention_heads=4, intermediate_size=48)
@@ -231,3 +232,4 @@ def rt_detr():
 
 for group in (encoders, decoders, pairs, sounds, images):
     group()
+torch_models_more.groups(MODELS, add, text, image, WAVE)
