@@ -141,11 +141,10 @@ static hst_status read_output(reader *r, const context *c, scope *s, graph *g, c
     if (!v)
         return read_bad(r, g->name, "output '%.*s' is an omitted input", slice_shown(i.name),
                         (const char *)i.name.data);
-    if (v->is_output && !g->parent)
-        return read_bad(r, g->name, "output '%.*s' is listed twice", slice_shown(i.name), (const char *)i.name.data);
     if (v->graph != g || v->is_output) { /* of an outer graph, or returned twice: a node makes it this graph's own */
         value *own = graph_add_value(g, "");
         if (!own) return read_no_memory(r, "a value");
+        if (!g->parent) HST_TRY(scope_name_copy(r, own, i.name)); /* callers tell outputs apart by their names */
         HST_TRY(read_identity(r, c, g, v, own));
         own->type = v->type;
         v = own;

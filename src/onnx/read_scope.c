@@ -31,6 +31,10 @@ static hst_status name_later(reader *r, value *v, const char *prefix, proto_slic
     return HST_STATUS_OK;
 }
 
+hst_status scope_name_copy(reader *r, value *v, proto_slice name) {
+    return name_later(r, v, "", name);
+}
+
 static hst_status give_name(reader *r, const scope *s, const context *c, value *v, proto_slice name) {
     if (memchr(name.data, 0, name.size)) return read_bad(r, NULL, "a value's name contains a NUL byte");
     bool shadows = false;

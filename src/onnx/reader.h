@@ -89,6 +89,8 @@ hst_status scope_define(reader *r, scope *s, const context *c, graph *g, proto_s
 hst_status scope_define_initializer(reader *r, scope *s, const context *c, graph *g, proto_slice name,
                                     const hst_tensor *t, value **out);
 void scope_finish(scope *s, proto_slice name);
+/* v gets the first free of name_2, name_3 ... once all names of the file are known. */
+hst_status scope_name_copy(reader *r, value *v, proto_slice name);
 entry *scope_add(reader *r, scope *s, proto_slice name);
 /* BAD_FORMAT where a name was used and never defined. */
 hst_status scope_close(reader *r, const scope *s, const char *what);

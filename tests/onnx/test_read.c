@@ -315,6 +315,23 @@ static void test_inputs(void **state) {
     model_free(m);
 }
 
+/* Each listing is an output, in the file's order; names stay unique. */
+static void test_outputs_listed_twice(void **state) {
+    (void)state;
+    static const char *const names[] = {"y", "y_3", "y_2", "y_4", "x", "x_2"};
+    model *m = read_good("twice");
+    const graph *g = m->main;
+    assert_int_equal(g->n_outputs, 6);
+    for (int i = 0; i < 6; i++) assert_string_equal(g->outputs[i]->name, names[i]);
+    for (int i = 1; i < 6; i += 2) {
+        const int first = i == 3 ? 0 : i - 1;
+        assert_string_equal(g->outputs[i]->producer->op_type, "Identity");
+        assert_ptr_equal(g->outputs[i]->producer->in[0], g->outputs[first]);
+        assert_int_equal(g->outputs[i]->type.dtype, HST_DTYPE_F32);
+    }
+    model_free(m);
+}
+
 static void test_order_and_sparse(void **state) {
     (void)state;
     static const char *const ops[] = {"Abs", "Neg", "Relu"};
@@ -353,6 +370,7 @@ int main(void) {
                                        cmocka_unit_test(test_external_from_memory),
                                        cmocka_unit_test(test_attributes),
                                        cmocka_unit_test(test_inputs),
+                                       cmocka_unit_test(test_outputs_listed_twice),
                                        cmocka_unit_test(test_order_and_sparse),
                                        cmocka_unit_test(test_model_fields)};
     return cmocka_run_group_tests(tests, NULL, NULL);
