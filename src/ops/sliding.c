@@ -60,7 +60,7 @@ hst_status window_read(const node *n, int rank, const int64_t *kernel, window *w
     }
     HST_TRY(window_list(n, "strides", w->rank, 1, 1, w->stride, err));
     HST_TRY(window_list(n, "dilations", w->rank, 1, 1, w->dilation, err));
-    w->ceil = node_int(n, "ceil_mode", 0) != 0;
+    w->ceil = !kernel && node_int(n, "ceil_mode", 0) != 0; /* poolings only */
     return read_padding(n, w, err);
 }
 
@@ -77,16 +77,18 @@ hst_status window_fit_axis(const node *n, window *w, int k, int64_t in, hst_erro
         w->out[k] = out;
         return HST_STATUS_OK;
     }
-    if (!s64_add(in, w->begin[k] + w->end[k], &padded) || padded < reach)
+    bool fits = s64_add(in, w->begin[k] + w->end[k], &padded);
+    if (fits && padded < reach) fits = w->ceil && reach - padded < s && in + w->begin[k] > 0; /* one window, cut off */
+    if (!fits)
         return node_error(
             n, err, HST_STATUS_BAD_SHAPE,
             "a window of %lld (kernel %lld, dilation %lld) does not fit into %lld and padding %lld on axis %d",
             (long long)reach, (long long)w->kernel[k], (long long)w->dilation[k], (long long)in,
             (long long)(w->begin[k] + w->end[k]), k + 2);
     const int64_t room = padded - reach;
-    w->out[k] = room / s + 1;
+    w->out[k] = room < 0 ? 1 : room / s + 1;
     /* the last window begins inside the input or the padding before it */
-    if (w->ceil && room % s && s64_mul(w->out[k], s, &last) && last < in + w->begin[k]) w->out[k]++;
+    if (w->ceil && room > 0 && room % s && s64_mul(w->out[k], s, &last) && last < in + w->begin[k]) w->out[k]++;
     return HST_STATUS_OK;
 }
 
