@@ -35,8 +35,10 @@ def image(size=32, channels=3):
 
 def axes(name, past=False):
     """{axis: its name} of an input whose lengths may differ from run to run; past: the model has a cache."""
-    if past and name == "attention_mask":
+    if past and name in ("attention_mask", "encoder_hidden_states"):
         return {0: "batch", 1: "total"}
+    if name.startswith("past_cross_"):
+        return {0: "batch", 2: "total"}
     if name in ("input_ids", "attention_mask", "token_type_ids", "bbox", "position_ids"):
         return {0: "batch", 1: "sequence"}
     if name.startswith("decoder_"):
