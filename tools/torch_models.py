@@ -43,7 +43,7 @@ def axes(name, past=False):
         return {0: "batch", 1: "sequence"}
     if name.startswith("decoder_"):
         return {0: "batch", 1: "target"}
-    if name.startswith("past_"):
+    if name.startswith(("past_key_", "past_value_")):
         return {0: "batch", 2: "past"}
     return {0: "batch"}
 
