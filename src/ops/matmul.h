@@ -71,10 +71,37 @@ hst_status matmul_norm_check(const node *n, dim columns, const type *gamma, cons
 value *matmul_norm_expand(expansion *e, value *x, value *gamma, value *beta);
 /* From inputs `gamma` and the next one, and the attribute epsilon. */
 hst_status matmul_norm_read(eval_context *c, int gamma, int64_t n, matmul_norm *norm, hst_error *err);
-/* Called by each worker of a region when its part of y [m, n] is done: y = norm(y + residual); residual NULL: none. It is
- * added here, not by the product, whose tiles would fetch it line by line. */
-void matmul_norm_rows(const matmul_norm *norm, const float *residual, float *y, int64_t n, int64_t m,
-                      const team_context *ctx);
+
+/* ---- what is done with whole rows of the result (matmul_rows.c): in the product's own region ---- */
+
+typedef struct matmul_rows {
+    matmul_norm norm;
+    const float *residual;         /* added with the norm: the product's tiles would fetch it line by line; or NULL */
+    gemm_s8_quantize_fn *quantize; /* NULL: rows are not quantised */
+    uint8_t *q;                    /* [m, n] as kernels/gemm_s8 says, n % 32 == 0 */
+    int32_t *zero;                 /* [m] */
+    float *scale;                  /* [m] */
+} matmul_rows;
+
+static inline bool matmul_rows_any(const matmul_rows *f) {
+    return f->norm.gamma || f->quantize;
+}
+/* Called by each worker of a region when its part of y [m, n] is done: y = norm(y + residual); then quantised. */
+void matmul_rows_finish(const matmul_rows *f, int64_t n, int64_t m, float *y, const team_context *ctx);
+
+/* Quantised rows: a linear layer's outputs 1 to 3, all or none, which hasten.QuantizedLinear takes in place of output
+ * 0, y [..., N] f32: q [..., N] u8, scale [..., 1] f32, zero [..., 1] s32, y ≈ (q − zero) · scale. N is a multiple
+ * of 32. */
+hst_status matmul_quantised_infer(infer_context *c, hst_error *err);
+/* Of the f32 value x; out[1] to out[3] where the node has them. */
+void matmul_quantised_expand(expansion *e, value *x, value **out);
+/* The same before it has its types: q in 0 … 126 and z, as f32, and the scale. */
+typedef struct quantised_rows {
+    value *q, *z, *scale;
+} quantised_rows;
+quantised_rows matmul_quantize_expand(expansion *e, value *x);
+/* Makes the outputs that the node has, for y [rank dims]. */
+hst_status matmul_quantised_outputs(eval_context *c, int rank, const int64_t *dims, matmul_rows *f, hst_error *err);
 
 /* A product C = act(alpha * A' B' + bias) + residual over batches, as numpy.matmul; then its rows normalised. */
 typedef struct matmul_product {
@@ -85,7 +112,7 @@ typedef struct matmul_product {
     const float *bias;                   /* [n] or NULL */
     const matmul_activation *activation; /* NULL: none */
     const float *residual;               /* like the result, or NULL */
-    const matmul_norm *norm;             /* NULL: none; not over batches */
+    const matmul_rows *rows;             /* NULL: nothing is done with whole rows; not over batches */
 } matmul_product;
 
 /* The shape of the product, its error naming the node. */

@@ -4,6 +4,7 @@
  * activation: "", Relu, Gelu, GeluTanh, QuickGelu, Tanh, Sigmoid, Silu. The order of the operations, all f32, is the
  * one written; alpha 1 and absent inputs are not operations. With gamma each row of the sum is normalised:
  * LayerNormalization of the last axis with `epsilon` (default 1e-5).
+ * y may be followed by the same rows quantised, for hasten.QuantizedLinear: y_rows u8, y_scale, y_zero (ops/matmul.h).
  * With the attribute `columns` the weights are packed: w [panels, K, nr] (ops/matmul.h) holds N = columns of them. */
 #include <string.h>
 
@@ -44,6 +45,7 @@ static hst_status infer(infer_context *c, hst_error *err) {
         swapped.dim[1] = w->dim[0];
     }
     HST_TRY(infer_matmul(c, x, &swapped, &c->out[0], err));
+    HST_TRY(matmul_quantised_infer(c, err));
     if (swapped.rank != 2) return HST_STATUS_OK;
     HST_TRY(matmul_norm_check(c->node, swapped.dim[1], infer_in(c, 4), infer_in(c, 5), err));
     return matmul_check_added(c->node, x, swapped.dim[1], infer_in(c, 2), infer_in(c, 3), err);
@@ -93,6 +95,7 @@ static hst_status expand(const node *n, graph *g, value *const *in, value **out,
     if (n->n_in > 3 && in[3]) y = expand_binary(&e, "Add", y, in[3]);
     y = matmul_norm_expand(&e, y, n->n_in > 4 ? in[4] : NULL, n->n_in > 5 ? in[5] : NULL);
     out[0] = y;
+    matmul_quantised_expand(&e, y, out);
     return expansion_done(&e);
 }
 
@@ -126,10 +129,11 @@ static hst_status run(const void *state, eval_context *c, hst_error *err) {
     if (residual && (residual->dtype != HST_DTYPE_F32 || residual->rank != s.rank ||
                      memcmp(residual->dim, s.dim, (size_t)s.rank * sizeof s.dim[0])))
         return node_error(c->node, err, HST_STATUS_BAD_SHAPE, "the residual must have the result's shape");
-    matmul_norm norm;
-    HST_TRY(matmul_norm_read(c, 4, s.n, &norm, err));
-    if (norm.gamma) p.norm = &norm;
+    matmul_rows rows = {0};
+    HST_TRY(matmul_norm_read(c, 4, s.n, &rows.norm, err));
+    p.rows = &rows;
     HST_TRY(eval_output(c, 0, HST_DTYPE_F32, s.rank, s.dim, &y, err));
+    HST_TRY(matmul_quantised_outputs(c, s.rank, s.dim, &rows, err));
     if (bias) HST_TRY(matmul_as_f32(c, bias, &p.bias, err));
     if (residual) HST_TRY(matmul_as_f32(c, residual, &p.residual, err));
     return matmul_product_f32(c, &p, &s, y->data, err);
@@ -187,6 +191,7 @@ static const op_case cases[] = {
     {"normalised", 0, "(f32[2,1]{1 2}, f32[1,4]{0 1 1 2}, f32[4]{0 1 0 1}, f32[2,4]{1 -1 1 1 0 0 0 0}, f32[4]{1 1 1 2}, f32[4]{0 0 1 0}; epsilon=0.0) -> (f32[2,4]{-0.81649658 -0.81649658 1 3.26598632 -1.38675049 0.2773501 0.7226499 2.77350098})", 4e-7},
     {"normalised without residual and beta", 0, "(f32[1,1]{1}, f32[1,2]{1 3}, _, _, f32[2]{1 2}; epsilon=0.0) -> (f32[1,2]{-1 2})", 0},
     {"no rows", 0, "(f32[0,2]{}, f32[2,3]{1}, f32[3]{1}) -> (f32[0,3]{})", 0},
+    {"quantised rows", 0, "(f32[1,1]{2}, f32[1,32]{0 63}) -> (f32[1,32]{0 126}, u8[1,32]{1 127}, f32[1,1]{1}, s32[1,1]{1})", 0},
     {"packed", 0, "(f32[1,2]{1 2}, f32[2,2,2]{1 2 4 5 3 0 6 0}, f32[3]{1 0 -1}; columns=3) -> (f32[1,3]{10 12 14})", 0},
     {"packed, f16", 0, "(f32[1,2]{1 2}, f16[1,2,4]{1 2 3 0 4 5 6 0}; columns=3, transB=1) -> (f32[1,3]{9 12 15})", 0},
     {NULL, 0, NULL, 0}};
@@ -198,7 +203,7 @@ HST_OP(hasten_Linear) = {.name = "Linear",
                          .min_in = 2,
                          .max_in = 6,
                          .min_out = 1,
-                         .max_out = 1,
+                         .max_out = 4,
                          .infer = infer,
                          .bind = bind,
                          .quantize = matmul_quantize,

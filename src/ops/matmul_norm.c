@@ -41,19 +41,3 @@ hst_status matmul_norm_read(eval_context *c, int gamma, int64_t n, matmul_norm *
     HST_TRY(row(c, gamma, "gamma", n, &norm->gamma, err));
     return row(c, gamma + 1, "beta", n, &norm->beta, err);
 }
-
-void matmul_norm_rows(const matmul_norm *norm, const float *residual, float *y, int64_t n, int64_t m,
-                      const team_context *ctx) {
-    int64_t row, end;
-    team_barrier(ctx);
-    team_split(m, 1, ctx, &row, &end); /* mostly rows that this worker has computed */
-    const norm_rows rows = {.x = y + row * n,
-                            .y = y + row * n,
-                            .residual = residual ? residual + row * n : NULL,
-                            .gamma = norm->gamma,
-                            .beta = norm->beta,
-                            .rows = end - row,
-                            .n = n,
-                            .epsilon = norm->epsilon};
-    if (row < end) kernels_get()->norm_f32(&rows);
-}

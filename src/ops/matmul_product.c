@@ -65,8 +65,7 @@ typedef struct job {
     gemm_f32 g;
     float *scratch;
     int64_t parts, each; /* floats of a worker's scratch */
-    const matmul_norm *norm;
-    const float *residual; /* added with the norm */
+    matmul_rows rows;
 } job;
 
 static void work(void *arg, const team_context *ctx) {
@@ -74,7 +73,7 @@ static void work(void *arg, const team_context *ctx) {
     for (int64_t part; (part = team_next(ctx, 0, j->parts)) >= 0;)
         if (part == 0 || j->c->runtime->check(j->c, NULL) == HST_STATUS_OK)
             gemm_f32_part(&j->g, part, j->parts, j->scratch + ctx->worker * j->each);
-    if (j->norm) matmul_norm_rows(j->norm, j->residual, j->g.c, j->g.n, j->g.m, ctx);
+    if (matmul_rows_any(&j->rows)) matmul_rows_finish(&j->rows, j->g.n, j->g.m, j->g.c, ctx);
 }
 
 static hst_status run_job(eval_context *c, job *j, hst_error *err) {
@@ -133,8 +132,8 @@ hst_status matmul_product_f32(eval_context *c, const matmul_product *p, const ma
         j.g.function = p->activation->function;
         j.g.parameters = p->activation->parameter;
     }
-    j.norm = p->norm;
-    *(p->norm ? &j.residual : &j.g.residual) = p->residual;
+    if (p->rows) j.rows = *p->rows;
+    *(j.rows.norm.gamma ? &j.rows.residual : &j.g.residual) = p->residual;
     c->macs += (uint64_t)s->batches * (uint64_t)s->m * (uint64_t)s->n * (uint64_t)s->k;
     return run_job(c, &j, err);
 }

@@ -239,6 +239,7 @@ bool rows_node(const node *n, dim batch, dim sequence, rows_role *role) {
         if (rank < 3 || !first_rows(n, role)) return false;
         at = node_is(n, "hasten", "Linear") ? 3 : 4; /* the residual */
         if (n->n_in > at && n->in[at]) role[at] = ROWS_AXIS_1;
+        for (int i = at + 3; i < n->n_in; i++) role[i] = ROWS_AXIS_1; /* of rows that are quantised already */
         return true;
     case NORM:
         return rank >= 3 && normal_axis(n, -1, rank) >= 2 && first_rows(n, role);
