@@ -145,6 +145,20 @@ bool attention_one_run(const hst_tensor *mask, int64_t row, int64_t *begin, int6
     return b < e;
 }
 
+bool attention_mask_is_binary(const hst_tensor *mask) {
+    const int64_t n = tensor_count(mask);
+    if (mask->dtype == HST_DTYPE_B8) return true;
+    for (int64_t i = 0; i < n; i++) {
+        int64_t x = 2;
+        if (mask->dtype == HST_DTYPE_S64)
+            memcpy(&x, (const char *)mask->data + i * 8, 8);
+        else
+            x = !attention_attends(mask, i) ? 0 : tensor_get_f64(mask, i) == 1 ? 1 : 2;
+        if (x != 0 && x != 1) return false;
+    }
+    return true;
+}
+
 hst_status attention_offsets(const eval_context *c, int i, int64_t rows, int64_t longest, const hst_tensor **out,
                              hst_error *err) {
     HST_TRY(eval_need(c, i, "offsets", out, err));
@@ -161,8 +175,8 @@ hst_status attention_offsets(const eval_context *c, int i, int64_t rows, int64_t
                       (long long)rows, (long long)longest);
 }
 
-hst_status attention_key_mask(eval_context *c, const hst_tensor *mask, const int64_t *offsets, float mask_value,
-                              attention_f32 *a, hst_error *err) {
+hst_status attention_key_mask(eval_context *c, const hst_tensor *mask, mask_meaning meaning, const int64_t *offsets,
+                              float mask_value, attention_f32 *a, hst_error *err) {
     const int64_t n = a->keys, rows = a->sequences;
     if (mask->rank != 2 || mask->dim[0] != rows || mask->dim[1] != n || mask->dtype == HST_DTYPE_STRING)
         return node_error(c->node, err, HST_STATUS_BAD_SHAPE, "the key mask must have shape [%lld, %lld]",
@@ -173,10 +187,11 @@ hst_status attention_key_mask(eval_context *c, const hst_tensor *mask, const int
     HST_TRY(eval_scratch(c, bytes, &memory, err));
     int64_t *begin = memory, *end = begin + rows;
     bool runs = true;
+    const bool plain = meaning == MASK_NONZERO || attention_mask_is_binary(mask), hides = mask_value <= MASK_HIDES;
     for (int64_t s = 0; s < rows; s++) {
         const int64_t kept = offsets ? offsets[s + 1] - offsets[s] : n;
         const bool whole = kept == n; /* else: the seen run itself */
-        if (whole && mask_value <= MASK_HIDES && attention_one_run(mask, s, &begin[s], &end[s])) continue;
+        if (whole && plain && hides && attention_one_run(mask, s, &begin[s], &end[s])) continue;
         runs = runs && !whole;
         begin[s] = 0;
         end[s] = kept;
@@ -188,7 +203,7 @@ hst_status attention_key_mask(eval_context *c, const hst_tensor *mask, const int
     HST_TRY(attention_floats(c, rows, n, 1, &bias, err));
     for (int64_t s = 0; s < rows; s++)
         for (int64_t i = s * n; i < (s + 1) * n; i++)
-            bias[i] = end[s] - begin[s] < n || attention_attends(mask, i) ? 0 : mask_value;
+            bias[i] = end[s] - begin[s] < n ? 0 : mask_adds(meaning, tensor_get_f64(mask, i), mask_value);
     a->key_bias = bias;
     a->key_bias_sequence = n;
     return HST_STATUS_OK;
@@ -266,7 +281,7 @@ static hst_status square_mask(eval_context *c, const hst_tensor *mask, int64_t s
 hst_status attention_mask(eval_context *c, const hst_tensor *mask, float mask_value, attention_f32 *a, hst_error *err) {
     const int64_t b = a->sequences, *d = mask->dim;
     if (mask->rank == 1 && (d[0] == b || d[0] == 2 * b)) return key_ranges(c, mask, d[0] != b, mask_value, a, err);
-    if (mask->rank == 2 && d[0] == b && d[1] == a->keys) return attention_key_mask(c, mask, NULL, mask_value, a, err);
+    if (mask->rank == 2 && d[0] == b && d[1] == a->keys) return attention_key_mask(c, mask, MASK_NONZERO, NULL, mask_value, a, err);
     if (mask->rank == 3 && d[0] == b && d[1] == a->queries && d[2] == a->keys)
         return square_mask(c, mask, d[1] * d[2], d[2], 0, mask_value, a, err);
     if (mask->rank == 4 && d[0] == b && d[1] == 1 && d[2] == d[3] && d[2] >= a->keys)

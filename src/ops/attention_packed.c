@@ -1,11 +1,11 @@
 /* hasten PackedAttention: y = softmax(scale q kᵀ + masks) v, q, k and v side by side in one matrix.
- *   qkv [B, S, 3 H d] f32   key_mask [B, S] (nonzero: seen; else mask_value is added to the score)
+ *   qkv [B, S, 3 H d] f32   key_mask [B, S] (1: seen, 0: mask_value is added to the score; others: see mask_meaning)
  *   bias, additive, broadcasts to [B, H, S, S]   ->   y [B, S, H d] f32
  * With rows s64 [R] and offsets s64 [B + 1] of hasten.PackPlan(key_mask): qkv [1, R, 3 H d], y [1, R, H d]; no bias
  * then. Attribute queries = n > 0: only the first n rows of each sequence are computed, y [B, n, H d] (no bias then).
  * Their q may come apart, as input q [B, n, H d]; qkv is then k and v alone, 2 H d columns. Attributes num_heads, scale
  * (default 1/√d), mask_value (default the lowest f32; -inf with the string "-inf" is spelled as a float attribute),
- * nan_to_zero. A row that sees no key: as its mask_value says, the mean of v for the lowest f32, NaN for -inf or, with
+ * nan_to_zero, mask_meaning. A row that sees no key: as its mask_value says, the mean of v for the lowest f32, NaN for -inf or, with
  * nan_to_zero = 1, zeros. */
 #include <float.h>
 #include <math.h>
@@ -19,6 +19,7 @@ typedef struct args {
     int64_t heads, queries; /* queries 0: all */
     int64_t parts;          /* 3: q, k and v; 2: k and v */
     float scale, mask_value;
+    mask_meaning meaning;
     bool nan_to_zero, packed;
 } args;
 
@@ -36,6 +37,10 @@ static hst_status read_args(const node *n, int64_t width, args *out, hst_error *
     if (out->scale == 0 && width > 0) out->scale = 1.0f / sqrtf((float)(width / out->parts / out->heads));
     out->mask_value = node_float(n, "mask_value", -FLT_MAX);
     out->nan_to_zero = node_int(n, "nan_to_zero", 0) != 0;
+    const int64_t meaning = node_int(n, "mask_meaning", MASK_NONZERO);
+    if (meaning < 0 || meaning >= MASK_MEANINGS)
+        return node_error(n, err, HST_STATUS_BAD_FORMAT, "mask_meaning = %lld", (long long)meaning);
+    out->meaning = (mask_meaning)meaning;
     out->queries = node_int(n, "queries", 0);
     out->packed = given(n, OFFSETS);
     if (out->queries < 0 || (!out->queries && given(n, QUERIES)))
@@ -119,6 +124,20 @@ static value *packed(expansion *e, value *x, value *rows, int64_t columns) {
     return expand_binary(e, "Unsqueeze", expand_binary(e, "Gather", flat, rows), expand_ints(e, (int64_t[]){0}, 1));
 }
 
+/* What mask_adds says, of every element. */
+static value *added_mask(expansion *e, value *mask, const args *at) {
+    value *zero = expand_scalar(e, HST_DTYPE_F32, 0), *one = expand_scalar(e, HST_DTYPE_F32, 1);
+    value *hidden = expand_scalar(e, HST_DTYPE_F32, (double)at->mask_value), *seen;
+    value *element = at->meaning == MASK_NONZERO ? NULL : expand_cast(e, mask, HST_DTYPE_F32);
+    if (at->meaning == MASK_LINEAR) return expand_binary(e, "Mul", expand_binary(e, "Sub", one, element), hidden);
+    if (at->meaning == MASK_NONZERO)
+        seen = mask->type.dtype == HST_DTYPE_B8 ? mask : expand_cast(e, mask, HST_DTYPE_B8);
+    else
+        seen = at->meaning == MASK_ONE ? expand_binary(e, "Equal", element, one)
+                                       : expand_binary(e, "Greater", element, zero);
+    return expand_node(e, "Where", (value *const[]){seen, zero, hidden}, 3);
+}
+
 static hst_status expand(const node *n, graph *g, value *const *in, value **out, hst_error *err) {
     expansion e = {n, g, HST_STATUS_OK, err};
     const type *x = &in[QKV]->type;
@@ -152,11 +171,7 @@ static hst_status expand(const node *n, graph *g, value *const *in, value **out,
     }
     if (bias) scores = expand_binary(&e, "Add", scores, bias);
     if (given(n, KEY_MASK)) {
-        value *mask_in = in[KEY_MASK];
-        value *seen = mask_in->type.dtype == HST_DTYPE_B8 ? mask_in : expand_cast(&e, mask_in, HST_DTYPE_B8);
-        value *zero = expand_scalar(&e, HST_DTYPE_F32, 0);
-        value *hidden_score = expand_scalar(&e, HST_DTYPE_F32, (double)at.mask_value);
-        value *mask = expand_node(&e, "Where", (value *const[]){seen, zero, hidden_score}, 3);
+        value *mask = added_mask(&e, in[KEY_MASK], &at);
         mask = expand_binary(&e, "Unsqueeze", mask, expand_ints(&e, (int64_t[]){1, 2}, 2));
         scores = expand_binary(&e, "Add", scores, mask);
     }
@@ -176,10 +191,11 @@ static hst_status expand(const node *n, graph *g, value *const *in, value **out,
 /* ---- the fast path ---- */
 
 /* The rows of sequences that see no key: the softmax of nothing but -inf was NaN and is made 0. */
-static void zero_unseen(const hst_tensor *mask, const attention_f32 *a) {
+static void zero_unseen(const hst_tensor *mask, mask_meaning meaning, const attention_f32 *a) {
     for (int64_t b = 0; b < mask->dim[0]; b++) {
         bool seen = false;
-        for (int64_t k = 0; k < mask->dim[1] && !seen; k++) seen = attention_attends(mask, b * mask->dim[1] + k);
+        for (int64_t k = 0; k < mask->dim[1] && !seen; k++) 
+            seen = mask_adds(meaning, tensor_get_f64(mask, b * mask->dim[1] + k), -INFINITY) == 0;
         if (seen) continue;
         const int64_t *at = a->query_offset, first = at ? at[b] : b * a->queries;
         const int64_t rows = at ? at[b + 1] - at[b] : a->queries;
@@ -289,9 +305,9 @@ static hst_status run(const void *state, eval_context *c, hst_error *err) {
     a.out = y->data;
     a.scale = at.scale;
     if (bias) HST_TRY(set_bias(c, bias, &a, err));
-    if (mask) HST_TRY(attention_key_mask(c, mask, a.key_offset, at.mask_value, &a, err));
+    if (mask) HST_TRY(attention_key_mask(c, mask, at.meaning, a.key_offset, at.mask_value, &a, err));
     HST_TRY(attention_run(c, &a, err));
-    if (mask && at.nan_to_zero && at.mask_value == -INFINITY) zero_unseen(mask, &a);
+    if (mask && at.nan_to_zero && at.mask_value == -INFINITY) zero_unseen(mask, at.meaning, &a);
     return HST_STATUS_OK;
 }
 
@@ -311,6 +327,10 @@ static const op_case cases[] = {
     {"nothing seen, lowest", 0, "(f32[1,2,3]{1 1 2 2 0 4}, f32[1,2]{0 0}; num_heads=1) -> (f32[1,2,1]{3})", 1e-6},
     {"nothing seen, -inf", 0, "(f32[1,2,3]{1 1 2 2 0 4}, s64[1,2]{0 0}; num_heads=1, mask_value=-inf) -> (f32[1,2,1]{nan})", 0},
     {"nothing seen, made zero", 0, "(f32[2,2,3]{1 1 2 2 0 4}, s64[2,2]{0 0 1 0}; num_heads=1, mask_value=-inf, nan_to_zero=1) -> (f32[2,2,1]{0 0 2 2})", 0},
+    {"mask of ones", 0, "(f32[1,2,3]{1 1 2 2 0 4}, s64[1,2]{1 2}; num_heads=1, scale=1.0, mask_meaning=1) -> (f32[1,2,1]{2})", 0},
+    {"mask above zero", 0, "(f32[1,2,3]{1 1 2 2 0 4}, f32[1,2]{-1 0.5}; num_heads=1, scale=1.0, mask_meaning=2) -> (f32[1,2,1]{4})", 0},
+    {"mask of weights", 0, "(f32[1,2,3]{1 1 2 2 0 4}, f32[1,2]{1 0.5}; num_heads=1, scale=1.0, mask_value=-2.0, mask_meaning=3) -> (f32[1,2,1]{2.2384058 2.0948517})", 1e-6},
+    {"mask of weights, on a run", 0, "(f32[1,2,3]{1 1 2 2 0 4}, f32[1,2]{1 0}; num_heads=1, scale=1.0, mask_meaning=3) -> (f32[1,2,1]{2})", 0},
     {"one query", 0, "(f32[2,2,3]{1 1 2 2 0 4}, s64[2,2]{1 1 1 0}; num_heads=1, scale=1.0, queries=1) -> (f32[2,1,1]{2.5378828 2})", 1e-6},
     {"one query of its own", 0, "(f32[1,2,2]{1 2 0 4}, s64[1,2]{1 1}, _, _, _, f32[1,1,1]{1}; num_heads=1, scale=1.0, queries=1) -> (f32[1,1,1]{2.5378828})", 1e-6},
     {"packed", 0, "(f32[1,3,3]{1 1 2 2 0 4 7 7 5}, s64[2,3]{1 1 0 0 0 1}, _, s64[3]{0 1 5}, s64[3]{0 2 3}; num_heads=1, scale=1.0) -> (f32[1,3,1]{2.5378828 2.2384058 5})", 1e-6},

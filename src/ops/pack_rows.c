@@ -2,9 +2,9 @@
  * [1, R, …] without padding, and back. Pass unpad puts them into a graph.
  *
  *   PackPlan(mask [B, S]) -> rows s64 [R], offsets s64 [B + 1]
- * A sequence whose mask is one run of nonzeros keeps that run; any other one (holes, nothing seen; with first = 1 one
- * whose first row is masked) keeps all its S rows, and so does every one in a run that shows padding rows. rows: which
- * of the B S rows; sequence b has rows[offsets[b] … offsets[b + 1]). PackRows(x, rows, mask) -> [1, R, …]; x [B or 1, S
+ * A sequence whose mask is one run of ones keeps that run; any other one (holes, nothing seen; with first = 1 one
+ * whose first row is masked) keeps all its S rows, and so does every one in a run that shows padding rows or whose mask
+ * has other elements than 0 and 1: what those hide only the graph's own nodes know. rows: which of the B S rows; sequence b has rows[offsets[b] … offsets[b + 1]). PackRows(x, rows, mask) -> [1, R, …]; x [B or 1, S
  * or 1, …] is broadcast; with axis = 0 it is [S or 1, …] UnpackRows(x [1, R, …], rows, mask) -> [B, S, …], zeros
  * elsewhere: where the mask is 0, unless the run shows padding rows or hidden = 1. shows_padding = 1 says that the
  * output is one that shows them. FirstRows(x [1, R, …], offsets) -> [B, …], the first row of each sequence Where all
@@ -130,8 +130,9 @@ static hst_status eval_plan(eval_context *c, hst_error *err) {
     if (!size_mul((size_t)batch, 2 * sizeof(int64_t), &bytes)) return error_no_memory(err, SIZE_MAX, "a plan of rows");
     HST_TRY(eval_scratch(c, bytes, &memory, err));
     int64_t *begin = memory, *end = begin + batch, count = 0, r = 0;
+    const bool all = c->padding || !attention_mask_is_binary(mask);
     for (int64_t b = 0; b < batch; b++) {
-        if (c->padding || !attention_one_run(mask, b, &begin[b], &end[b]) || (first && begin[b])) {
+        if (all || !attention_one_run(mask, b, &begin[b], &end[b]) || (first && begin[b])) {
             begin[b] = 0;
             end[b] = length;
         }
@@ -347,7 +348,7 @@ static hst_status expand_first(const node *n, graph *g, value *const *in, value 
 static const op_case plan_cases[] = {
     {"right and left padding", 0, "(s64[3,3]{1 1 0 0 0 1 1 1 1}) -> (s64[6]{0 1 5 6 7 8}, s64[4]{0 2 3 6})", 0},
     {"a hole, nothing", 0, "(b8[2,3]{true false true false false false}) -> (s64[6]{0 1 2 3 4 5}, s64[3]{0 3 6})", 0},
-    {"numbers of any kind", 0, "(f32[2,2]{0.5 0 0 -1}) -> (s64[2]{0 3}, s64[3]{0 1 2})", 0},
+    {"numbers of any kind", 0, "(f32[2,2]{0.5 0 0 -1}) -> (s64[4]{0 1 2 3}, s64[3]{0 2 4})", 0},
     {"s32, the first row", 0, "(s32[2,2]{0 1 1 0}; first=1) -> (s64[3]{0 1 2}, s64[3]{0 2 3})", 0},
     {"no sequences", 0, "(s64[0,3]{}) -> (s64[0]{}, s64[1]{0})", 0},
     {"no rows", 0, "(s64[2,0]{}) -> (s64[0]{}, s64[3]{0 0 0})", 0},

@@ -141,6 +141,7 @@ static hst_status rewrite(graph *g, const match *m, hst_error *err) {
     bool ok = in[0] && n && reshape && node_set_int(n, "num_heads", m->h[0].heads) &&
               node_set_float(n, "scale", (float)(m->mask.scale * m->h[0].scale * m->h[1].scale)) &&
               (!m->mask.key_mask || node_set_float(n, "mask_value", (float)m->mask.mask_value)) &&
+              (!m->mask.meaning || node_set_int(n, "mask_meaning", (int64_t)m->mask.meaning)) &&
               (!m->nan_to_zero || node_set_int(n, "nan_to_zero", 1));
     if (!ok) return patch_fail(p, err);
     patch_replace(p, m->last->out[0], split);

@@ -1,7 +1,7 @@
 /* Masks, recognised by what they do: the nodes between q·kᵀ and the softmax are run on small tensors with masks of
  * ones, of ones and zeros, and of zeros alone, and the results compared with scale · score + (attend ? 0 : mask_value).
- * At two sizes where axes are symbols, long enough for windows to show, and with scores great enough for clips to.
- */
+ * At two sizes where axes are symbols, long enough for windows to show, and with scores great enough for clips to. What
+ * elements other than 0 and 1 mean is tried too: a mask of which that cannot be said is none. */
 #include "passes/mask.h"
 
 #include <float.h>
@@ -57,7 +57,16 @@ static hst_tensor *make_scores(const int64_t *dims, double unit) {
     return t;
 }
 
-typedef enum pattern { ALL_ONES, MIXED, OPPOSITE, ROW_OF_ZEROS, PATTERNS } pattern;
+typedef enum pattern { ALL_ONES, MIXED, OPPOSITE, ROW_OF_ZEROS, PATTERNS, ODD = PATTERNS } pattern;
+
+/* Under ODD: elements that a mask of 0 and 1 does not have, beside those, as far as its type holds them. */
+static double odd_at(hst_dtype d, int64_t i) {
+    static const double elements[] = {1, 2, 0.5, -1, 0, 0.25, 3, 1e-6, 0.75, -2, 100, 1.5, 1e-30, 5, -0.5, 0.984375};
+    const double x = elements[(size_t)i % (sizeof elements / sizeof *elements)];
+    if (dtype_is_float(d)) return d == HST_DTYPE_F32 || d == HST_DTYPE_F64 ? x : x == 1e-6 || x == 1e-30 ? 0 : x;
+    if (x < 0 && (d == HST_DTYPE_U8 || d == HST_DTYPE_U16 || d == HST_DTYPE_U32 || d == HST_DTYPE_U64)) return 0;
+    return trunc(x);
+}
 
 /* Without symmetry: keys in another order, or of another sequence, show. Each key is seen and hidden in turn. */
 static bool attends(pattern p, int64_t b, int64_t k, int64_t keys) {
@@ -71,7 +80,10 @@ static hst_tensor *make_mask(const value *v, const int64_t *dims, pattern p) {
     hst_tensor *t;
     if (tensor_new(v->type.dtype, 2, dims, NULL, &t, NULL) != HST_STATUS_OK) return NULL;
     for (int64_t b = 0; b < dims[0]; b++)
-        for (int64_t k = 0; k < dims[1]; k++) tensor_set_f64(t, b * dims[1] + k, attends(p, b, k, dims[1]) ? 1 : 0);
+        for (int64_t k = 0; k < dims[1]; k++) {
+            const int64_t i = b * dims[1] + k;
+            tensor_set_f64(t, i, p == ODD ? odd_at(v->type.dtype, i) : attends(p, b, k, dims[1]) ? 1 : 0);
+        }
     return t;
 }
 
@@ -166,6 +178,26 @@ static bool follows_at(const value *scores, const value *product, const value *m
     return true;
 }
 
+/* What `out` (scores, or the term alone: unit 0) makes of odd elements; MASK_MEANINGS: something else. A term of flags
+ * says true where a key is seen. */
+static mask_meaning meaning_of(const hst_tensor *out, const value *mask, const int64_t *dims, double scale, double unit,
+                               const masked *m) {
+    const int64_t count = tensor_count(out), keys = dims[3], each = count / (out->rank == 4 ? out->dim[0] : 1);
+    const bool flags = out->dtype == HST_DTYPE_B8;
+    for (int meaning = 0; meaning < MASK_MEANINGS; meaning++) {
+        bool ok = true;
+        for (int64_t i = 0; i < count && ok; i++) {
+            const double x = odd_at(mask->type.dtype, i / each * keys + i % keys), plain = scale * unit * score_at(i);
+            const double hidden = m->added ? m->value : m->instead;
+            const float adds = mask_adds((mask_meaning)meaning, x, (float)hidden);
+            const double got = !flags ? tensor_get_f64(out, i) : tensor_get_s64(out, i) ? 0 : -INFINITY;
+            ok = near(got, (double)((float)plain + adds)) || (adds == (float)hidden && m->replaced && got == m->instead);
+        }
+        if (ok) return (mask_meaning)meaning;
+    }
+    return MASK_MEANINGS;
+}
+
 static bool recognise_key_mask(const value *scores, const value *product, value *mask, score_mask *out) {
     dim axes[4];
     if (dim_is_symbol(product->type.dim[1]) || product->type.dim[1] > 256) return false;
@@ -185,7 +217,11 @@ static bool recognise_key_mask(const value *scores, const value *product, value 
     if (!m.added && m.instead > MASK_HIDES) return false;
     out->mask_value = m.added ? m.value : (double)-FLT_MAX;
     out->key_mask = mask;
-    return true;
+    if (!mask || mask->type.dtype == HST_DTYPE_B8) return true;
+    hst_tensor *t = run_pattern(scores, product, mask, ODD, 1, s.dims[s.count - 1]);
+    out->meaning = t ? meaning_of(t, mask, s.dims[s.count - 1], out->scale, 1, &m) : MASK_MEANINGS;
+    tensor_free(t);
+    return out->meaning != MASK_MEANINGS && (m.added || out->meaning != MASK_LINEAR);
 }
 
 /* The term under one pattern of the mask; NULL where it does not run. */
@@ -264,8 +300,17 @@ bool mask_recognise_term(value *term, const value *product, score_mask *out) {
             tensor_free(t);
             if (!ok) return false;
         }
+    if (!learnt) return false;
     out->key_mask = mask;
-    return learnt;
+    if (mask->type.dtype == HST_DTYPE_B8) return true;
+    const masked m = {.added = true, .value = out->mask_value};
+    hst_tensor *t = run_term(term, product, mask, ODD, s.dims[s.count - 1]);
+    out->meaning = t ? meaning_of(t, mask, s.dims[s.count - 1], 0, 0, &m) : MASK_MEANINGS;
+    tensor_free(t);
+    if (out->meaning != MASK_MEANINGS) return true;
+    out->key_mask = NULL;
+    out->meaning = MASK_NONZERO;
+    return false;
 }
 
 /* What an Expand repeats over the batch or the heads is read as it was. */

@@ -3,10 +3,12 @@
 #define PASSES_MASK_H
 
 #include "graph/graph.h"
+#include "graph/mask_meaning.h"
 
 typedef struct score_mask {
     double scale;     /* scores = scale · (q kᵀ) + … */
     value *key_mask;  /* [batch, keys], nonzero = attend; NULL: none */
+    mask_meaning meaning; /* of its elements that are neither 0 nor 1 */
     double mask_value; /* what a masked key's score gets added (or is replaced by: the same where it absorbs) */
     value *bias;      /* besides or instead of key_mask: any tensor that broadcasts to [batch, heads, queries, keys]; NULL: none */
 } score_mask;

@@ -1,5 +1,5 @@
 /* What happens to attention scores before their softmax: a mask of keys is taken for one only where it is one at any
- * length. Causal masks, windows, prefixes, biases and scores that are cut keep their answers. */
+ * length, and whatever its elements are. Causal masks, windows, prefixes, biases and scores that are cut keep their answers. */
 #include <float.h>
 #include <math.h>
 
@@ -39,12 +39,28 @@ typedef enum form {
     ALIBI,            /* heads' slopes times the distance are added */
     CLIPPED,          /* scores are cut at 20 */
     SCALED_BY_LENGTH, /* scores grow with the logarithm of the length */
-    FORMS
+    FORMS,
+    /* windows beyond the lengths that are tried: 600 keys as 0.01 times the distance, as three differences, as a quotient,
+     * as a logarithm */
+    SCALED_WINDOW = FORMS,
+    STEPS_WINDOW,
+    QUOTIENT_WINDOW,
+    LOG_WINDOW,
+    FAR,
+    /* masks whose elements are not 0 and 1 */
+    LINEAR = FAR, /* (1 - mask) * lowest */
+    NOT_ONE,      /* hidden where 1 - mask is not 0 */
+    POSITIVE,
+    NONZERO,
+    THRESHOLD, /* above 0.4 */
+    EXCEPT_TWO,
+    ALL_FORMS
 } form;
 
-static const char *const names[FORMS] = {
+static const char *const names[ALL_FORMS] = {
     "padding", "causal", "causal and padding", "window", "prefix", "first keys", "reversed", "earlier", "table",
-    "alibi",   "clip",   "log length"};
+    "alibi",   "clip",   "log length",         "window by a scale", "window by steps", "window by a quotient",
+    "window by a logarithm", "linear", "not one", "positive", "nonzero", "threshold", "except two"};
 
 /* Positions of queries [S, 1] or keys [1, S]. */
 static value *positions(model *m, value *mask, int64_t axis) {
@@ -78,17 +94,48 @@ static value *table(model *m, value *mask) {
     return apply(m, "Slice", graph_add_initializer(m->main, "", t), integers(m, (int64_t[]){0}, 1), to);
 }
 
+static value *far_window(model *m, value *q, value *k, form f) {
+    value *distance = apply(m, "Abs", apply(m, "Sub", q, k, NULL), NULL, NULL);
+    if (f == STEPS_WINDOW) {
+        for (int i = 0; i < 3; i++) distance = apply(m, "Sub", distance, integer(m, 200), NULL);
+        return apply(m, "LessOrEqual", distance, integer(m, 0), NULL);
+    }
+    value *x = cast(m, distance, HST_DTYPE_F32);
+    if (f == SCALED_WINDOW) return apply(m, "LessOrEqual", apply(m, "Mul", x, real(m, 0.001), NULL), real(m, 0.6), NULL);
+    if (f == QUOTIENT_WINDOW) {
+        x = apply(m, "Floor", apply(m, "Div", x, real(m, 600), NULL), NULL, NULL);
+        return apply(m, "LessOrEqual", x, real(m, 0), NULL);
+    }
+    return apply(m, "LessOrEqual", apply(m, "Log", apply(m, "Add", x, real(m, 1), NULL), NULL, NULL), real(m, 6.4), NULL);
+}
+
+/* True where the element says so, [batch, 1, 1, keys]. */
+static value *seen_by_element(model *m, value *mask, form f) {
+    value *x = cast(m, unsqueeze(m, mask, (int64_t[]){1, 2}, 2), HST_DTYPE_F32);
+    if (f == NONZERO) return cast(m, x, HST_DTYPE_B8);
+    if (f == NOT_ONE) {
+        value *hidden = cast(m, apply(m, "Sub", real(m, 1), x, NULL), HST_DTYPE_B8);
+        return apply(m, "Not", hidden, NULL, NULL);
+    }
+    if (f == EXCEPT_TWO)
+        return apply(m, "And", apply(m, "Greater", x, real(m, 0), NULL),
+                     apply(m, "Not", apply(m, "Equal", x, real(m, 2), NULL), NULL, NULL), NULL);
+    return apply(m, "Greater", x, real(m, f == THRESHOLD ? 0.4 : 0), NULL);
+}
+
 /* Of [batch, 1, queries, keys] or what broadcasts to it. */
 static value *seen(model *m, value *mask, form f) {
     static const int64_t heads_queries[2] = {1, 2};
     value *q = positions(m, mask, 1), *k = positions(m, mask, 0);
     value *causal = apply(m, "LessOrEqual", k, q, NULL), *extra = NULL;
     if (f == CAUSAL) return causal;
+    if (f >= FAR) return seen_by_element(m, mask, f);
     value *keys = f == REVERSED || f == EARLIER ? turned(m, mask, f) : mask;
     value *padding = unsqueeze(m, cast(m, keys, HST_DTYPE_B8), heads_queries, 2);
     if (f == CAUSAL_PADDING) extra = causal;
     if (f == WINDOW)
         extra = apply(m, "LessOrEqual", apply(m, "Abs", apply(m, "Sub", q, k, NULL), NULL, NULL), integer(m, 16), NULL);
+    if (f >= SCALED_WINDOW && f < FAR) extra = far_window(m, q, k, f);
     if (f == PREFIX) extra = apply(m, "Or", apply(m, "Less", k, integer(m, 12), NULL), causal, NULL);
     if (f == TABLE) extra = table(m, mask);
     if (f == FIRST_KEYS) extra = apply(m, "Less", k, integer(m, 24), NULL);
@@ -108,6 +155,11 @@ static value *masked_scores(model *m, value *product, value *mask, form f, doubl
         value *slopes = constant(m, HST_DTYPE_F32, 3, of_heads, 0.25, -0.125);
         scores = apply(m, "Add", scores, apply(m, "Mul", cast(m, distance, HST_DTYPE_F32), slopes, NULL), NULL);
     }
+    if (f == LINEAR) {
+        value *x = cast(m, unsqueeze(m, mask, (int64_t[]){1, 2}, 2), HST_DTYPE_F32);
+        x = apply(m, "Mul", apply(m, "Sub", real(m, 1), x, NULL), real(m, lowest), NULL);
+        return apply(m, "Add", scores, x, NULL);
+    }
     if (replaced) return apply(m, "Where", seen(m, mask, f), scores, real(m, lowest));
     return apply(m, "Add", scores, apply(m, "Where", seen(m, mask, f), real(m, 0), real(m, lowest)), NULL);
 }
@@ -122,14 +174,14 @@ static value *heads(model *m, value *x, double first, bool columns) {
 }
 
 /* Inputs x [batch, S, 8] and mask [batch, S]; S is a symbol where `length` is 0. */
-static model *build(form f, double lowest, bool replaced, bool nan_to_zero, int64_t length) {
+static model *build(form f, hst_dtype of_mask, double lowest, bool replaced, bool nan_to_zero, int64_t length) {
     static const int64_t joined[3] = {0, 0, WIDTH};
     model *m = model_new(NULL);
     assert_int_equal(model_import_opset(m, "", 18, NULL), HST_STATUS_OK);
     const dim dims[3] = {dim_symbol(m, "batch"), length ? length : dim_symbol(m, "sequence"), WIDTH};
     value *x = graph_add_value(m->main, "x"), *mask = graph_add_value(m->main, "mask");
     x->type = type_make(HST_DTYPE_F32, 3, dims);
-    mask->type = type_make(HST_DTYPE_S64, 2, dims);
+    mask->type = type_make(of_mask, 2, dims);
     assert_int_equal(graph_add_input(m->main, x, NULL), HST_STATUS_OK);
     assert_int_equal(graph_add_input(m->main, mask, NULL), HST_STATUS_OK);
     value *product = apply(m, "MatMul", heads(m, x, -0.7, false), heads(m, x, 0.4, true), NULL);
@@ -143,17 +195,21 @@ static model *build(form f, double lowest, bool replaced, bool nan_to_zero, int6
 
 /* ---- before and after ---- */
 
-/* The answer at one length: sequence 0 is whole, 1 padded on the right, 2 has holes and no first key. */
-static hst_tensor *answer(const model *m, int64_t length) {
+/* The answer at one length: sequence 0 is whole, 1 padded on the right, 2 has holes and no first key. With `odd` keys are
+ * seen and hidden by elements of all sorts. */
+static hst_tensor *answer(const model *m, hst_dtype of_mask, int64_t length, bool odd) {
+    static const double elements[] = {1, 2, 0.5, -1, 0.125, 0.9999, 3, 7, 1, 1, -0.001, 0.3};
     const int64_t dims[3] = {3, length, WIDTH};
     hst_error err = {0};
     hst_tensor *x, *mask, *out = NULL;
     assert_int_equal(tensor_new(HST_DTYPE_F32, 3, dims, NULL, &x, NULL), HST_STATUS_OK);
-    assert_int_equal(tensor_new(HST_DTYPE_S64, 2, dims, NULL, &mask, NULL), HST_STATUS_OK);
+    assert_int_equal(tensor_new(of_mask, 2, dims, NULL, &mask, NULL), HST_STATUS_OK);
     for (int64_t i = 0; i < tensor_count(x); i++) tensor_set_f64(x, i, (double)((i * 29 + 5) % 41 - 20) / 8);
     for (int64_t i = 0; i < 3 * length; i++) {
         const int64_t b = i / length, k = i % length;
-        tensor_set_f64(mask, i, b == 0 || (b == 1 ? k < length - 3 : k % 3 != 0));
+        const bool shown = b == 0 || (b == 1 ? k < length - 3 : k % 3 != 0);
+        const double element = odd && shown ? elements[(size_t)(k * 5 + b) % (sizeof elements / sizeof *elements)] : shown;
+        tensor_set_f64(mask, i, dtype_is_float(of_mask) ? element : trunc(element));
     }
     const hst_tensor *const in[2] = {x, mask};
     if (interp_run(m->main, in, &out, NULL, &err) != HST_STATUS_OK) fail_msg("%s", err.message);
@@ -183,16 +239,16 @@ static bool holds(form f, double lowest, bool replaced, bool nan_to_zero, int64_
     const bool scaled = f == SCALED_BY_LENGTH && length; /* by a constant */
     hst_error err = {0};
     hst_tensor *before[3];
-    model *m = build(f, lowest, replaced, nan_to_zero, length);
+    model *m = build(f, HST_DTYPE_S64, lowest, replaced, nan_to_zero, length);
     const int n = length ? 1 : 3;
     if (ops_resolve(m->main, &err) != HST_STATUS_OK) fail_msg("%s", err.message);
-    for (int i = 0; i < n; i++) before[i] = answer(m, length ? length : lengths[i]);
+    for (int i = 0; i < n; i++) before[i] = answer(m, HST_DTYPE_S64, length ? length : lengths[i], false);
     if (passes_run(m, 0, 70, NULL, &err) != HST_STATUS_OK) fail_msg("%s", err.message);
     const node *attention = fused(m);
     const bool keys = attention && attention->n_in > 1 && attention->in[1];
     bool ok = keys ? f == PADDING || f == ALIBI || scaled : f != PADDING;
     for (int i = 0; i < n; i++) {
-        hst_tensor *after = answer(m, length ? length : lengths[i]);
+        hst_tensor *after = answer(m, HST_DTYPE_S64, length ? length : lengths[i], false);
         ok &= same(before[i], after);
         tensor_free(before[i]);
         tensor_free(after);
@@ -225,8 +281,59 @@ static void masks_of_a_fixed_length_keep_their_answers(void **state) {
     check_forms(40);
 }
 
+static bool keeps(form f, hst_dtype of_mask, double lowest, int64_t length, bool odd, bool *keys) {
+    hst_error err = {0};
+    model *m = build(f, of_mask, lowest, false, false, 0);
+    if (ops_resolve(m->main, &err) != HST_STATUS_OK) fail_msg("%s", err.message);
+    hst_tensor *before = answer(m, of_mask, length, odd);
+    if (passes_run(m, 0, 70, NULL, &err) != HST_STATUS_OK) fail_msg("%s", err.message);
+    const node *attention = fused(m);
+    *keys = attention && attention->n_in > 1 && attention->in[1];
+    if (passes_run(m, 71, 999, NULL, &err) != HST_STATUS_OK) fail_msg("%s", err.message);
+    hst_tensor *after = answer(m, of_mask, length, odd);
+    const bool ok = same(before, after);
+    if (!ok) print_error("%s, %s, %g: another answer\n", names[f], dtype_name(of_mask), lowest);
+    tensor_free(before);
+    tensor_free(after);
+    model_free(m);
+    return ok;
+}
+
+static void windows_beyond_what_is_tried_keep_their_answers(void **state) {
+    (void)state;
+    bool ok = true, keys;
+    for (form f = SCALED_WINDOW; f < FAR; f++) {
+        ok &= keeps(f, HST_DTYPE_S64, (double)-FLT_MAX, 700, false, &keys);
+        if (keys) print_error("%s is a mask of keys\n", names[f]);
+        ok &= !keys;
+    }
+    assert_true(ok);
+}
+
+/* Also with padding left out, by all passes. */
+static void masks_of_any_elements_keep_their_answers(void **state) {
+    (void)state;
+    static const hst_dtype types[] = {HST_DTYPE_S64, HST_DTYPE_F32, HST_DTYPE_S32, HST_DTYPE_U8, HST_DTYPE_F16};
+    static const double lowest[] = {(double)-FLT_MAX, -1e4, -INFINITY};
+    bool ok = true, keys;
+    for (form f = LINEAR; f < ALL_FORMS; f++)
+        for (size_t t = 0; t < sizeof types / sizeof *types; t++)
+            for (int i = 0; i < 3; i++)
+                for (int odd = 0; odd < 2 && !(f == LINEAR && i == 2); odd++) { /* -inf times 0 is no number */
+                    ok &= keeps(f, types[t], lowest[i], 40, odd != 0, &keys);
+                    if (keys == (f == EXCEPT_TWO || (f == THRESHOLD && dtype_is_float(types[t])))) {
+                        print_error("%s, %s, %g: %sa mask of keys\n", names[f], dtype_name(types[t]), lowest[i],
+                                    keys ? "" : "not ");
+                        ok = false;
+                    }
+                }
+    assert_true(ok);
+}
+
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(masks_of_any_length_keep_their_answers),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(windows_beyond_what_is_tried_keep_their_answers),
+                                       cmocka_unit_test(masks_of_any_elements_keep_their_answers),
+                                       cmocka_unit_test(masks_of_any_length_keep_their_answers),
                                        cmocka_unit_test(masks_of_a_fixed_length_keep_their_answers)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
