@@ -1,6 +1,7 @@
 /* Reading texts from lines, JSON Lines and CSV. */
 #include "texts.h"
 
+#include <errno.h>
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
@@ -112,10 +113,22 @@ static bool csv_field(char *line, size_t size, size_t *at, hst_string *out) {
     return true;
 }
 
-static bool quotes_open(const char *line, size_t size) {
-    bool open = false;
-    for (size_t i = 0; i < size; i++) open ^= line[i] == '"';
-    return open;
+/* Where in a record: at a field's begin, inside quotes. What csv_field reads, without writing. */
+typedef struct csv_place {
+    bool inside, quoted; /* inside: not at the begin */
+} csv_place;
+
+static void csv_pass(csv_place *p, const char *line, size_t size) {
+    for (size_t i = 0; i < size; i++) {
+        const bool quote = line[i] == '"';
+        if (p->quoted && quote && i + 1 < size && line[i + 1] == '"')
+            i++;
+        else if (p->quoted)
+            p->quoted = !quote;
+        else
+            p->quoted = quote && !p->inside;
+        p->inside = p->quoted || line[i] != ',';
+    }
 }
 
 static bool named(hst_string s, const char *name) {
@@ -161,55 +174,94 @@ static hst_status read_csv(texts_reader *r, char *line, size_t size, texts_chunk
 
 /* ---- lines ---- */
 
-/* The next line without its end; -1 at the end of the stream. */
-static ssize_t next_line(texts_reader *r) {
+/* The next line without its end; *size -1: the end of the stream. */
+static hst_status next_line(texts_reader *r, ssize_t *size, hst_error *err) {
+    errno = 0;
     ssize_t n = getline(&r->line, &r->line_capacity, r->from);
-    if (n < 0) return -1;
+    *size = n;
+    if (n < 0 && feof(r->from)) return HST_STATUS_OK;
+    if (n < 0 && errno == ENOMEM) return no_memory(err);
+    if (n < 0) return error_set(err, HST_STATUS_IO, r->name, "line %zu: reading failed: %s", r->line_number + 1, strerror(errno));
     r->line_number++;
     r->bytes += (uint64_t)n;
     if (n && r->line[n - 1] == '\n') n--;
     if (n && r->line[n - 1] == '\r') n--;
-    return n;
+    *size = n;
+    return HST_STATUS_OK;
+}
+
+static bool grow(char **text, size_t *capacity, size_t size) {
+    if (size <= *capacity) return true;
+    size_t wanted = *capacity * 2 > size ? *capacity * 2 : size;
+    char *more = realloc(*text, wanted);
+    if (!more) return false;
+    *text = more;
+    *capacity = wanted;
+    return true;
+}
+
+/* The rest of a CSV record whose quotes are open at the end of r->line, of n bytes; it becomes r->line. */
+static hst_status add_lines(texts_reader *r, csv_place place, ssize_t *n, hst_error *err) {
+    const size_t first = r->line_number;
+    size_t size = (size_t)*n, capacity = size + 1;
+    char *all = copy(r->line, size);
+    hst_status status = all ? HST_STATUS_OK : no_memory(err);
+    while (status == HST_STATUS_OK && place.quoted) {
+        if ((status = next_line(r, n, err)) != HST_STATUS_OK) break;
+        if (*n < 0) {
+            status = error_set(err, HST_STATUS_BAD_FORMAT, r->name, "line %zu: a quote is opened and never closed", first);
+            break;
+        }
+        if (!grow(&all, &capacity, size + (size_t)*n + 2)) {
+            status = no_memory(err);
+            break;
+        }
+        all[size++] = '\n';
+        memcpy(all + size, r->line, (size_t)*n);
+        csv_pass(&place, r->line, (size_t)*n);
+        size += (size_t)*n;
+        all[size] = '\0';
+    }
+    if (status != HST_STATUS_OK) {
+        free(all);
+        return status;
+    }
+    free(r->line);
+    r->line = all;
+    r->line_capacity = capacity;
+    *n = (ssize_t)size;
+    return HST_STATUS_OK;
 }
 
 /* A CSV record may go on over several lines: as long as a quote is open. */
-static ssize_t next_record(texts_reader *r) {
-    ssize_t n = next_line(r);
-    if (n < 0 || r->format != TEXTS_CSV || !quotes_open(r->line, (size_t)n)) return n;
-    char *all = copy(r->line, (size_t)n);
-    size_t size = (size_t)n;
-    while (all && quotes_open(all, size) && (n = next_line(r)) >= 0) {
-        char *more = realloc(all, size + (size_t)n + 2);
-        if (!more) break;
-        all = more;
-        all[size++] = '\n';
-        memcpy(all + size, r->line, (size_t)n);
-        size += (size_t)n;
-        all[size] = '\0';
-    }
-    if (!all) return -1;
-    free(r->line);
-    r->line = all;
-    r->line_capacity = size + 1;
-    return (ssize_t)size;
+static hst_status next_record(texts_reader *r, ssize_t *n, hst_error *err) {
+    csv_place place = {0};
+    HST_TRY(next_line(r, n, err));
+    if (*n < 0 || r->format != TEXTS_CSV) return HST_STATUS_OK;
+    csv_pass(&place, r->line, (size_t)*n);
+    return place.quoted ? add_lines(r, place, n, err) : HST_STATUS_OK;
 }
 
 /* What the first line looks like. */
-static texts_format guess(const char *line, size_t size, const char *column) {
+static hst_status guess(const char *line, size_t size, const char *column, texts_format *out, hst_error *err) {
     if (size && line[0] == '{') {
         json_t *v = json_loadb(line, size, JSON_ALLOW_NUL, NULL);
         bool object = json_is_object(v);
         json_decref(v);
-        if (object) return TEXTS_JSONL;
+        *out = TEXTS_JSONL;
+        if (object) return HST_STATUS_OK;
     }
-    char *header = memchr(line, ',', size) ? copy(line, size) : NULL;
+    const bool commas = memchr(line, ',', size) != NULL;
+    char *header = commas ? copy(line, size) : NULL;
+    if (commas && !header) return no_memory(err);
     size_t at = 0;
     hst_string field;
     bool csv = false;
     while (header && csv_field(header, size, &at, &field))
         csv |= named(field, "text") || named(field, "sentence") || (column && named(field, column));
     free(header);
-    return csv ? TEXTS_CSV : TEXTS_LINES;
+    *out = csv ? TEXTS_CSV : TEXTS_LINES;
+    return HST_STATUS_OK;
 }
 
 static hst_status read_one(texts_reader *r, texts_chunk *c, size_t n, hst_error *err) {
@@ -226,9 +278,10 @@ hst_status texts_read(texts_reader *r, texts_chunk *c, size_t most, hst_error *e
     clear(c);
     while (c->n < most) {
         bool first = r->line_number == 0;
-        ssize_t n = next_record(r);
+        ssize_t n;
+        HST_TRY(next_record(r, &n, err));
         if (n < 0) break;
-        if (first && r->format == TEXTS_AUTO) r->format = guess(r->line, (size_t)n, r->column);
+        if (first && r->format == TEXTS_AUTO) HST_TRY(guess(r->line, (size_t)n, r->column, &r->format, err));
         if (first && r->format == TEXTS_LINES && r->column)
             return error_set(err, HST_STATUS_BAD_FORMAT, r->name,
                              "line 1 looks like neither JSON nor a CSV header with a column '%s': name the format with "
@@ -241,7 +294,6 @@ hst_status texts_read(texts_reader *r, texts_chunk *c, size_t most, hst_error *e
         }
         HST_TRY(read_one(r, c, (size_t)n, err));
     }
-    if (ferror(r->from)) return error_set(err, HST_STATUS_IO, r->name, "reading failed");
     return HST_STATUS_OK;
 }
 
