@@ -51,8 +51,21 @@ static hst_status walk(cases *c, hst_error *err) {
     hst_status status = HST_STATUS_OK;
     FTS *tree = fts_open(roots, FTS_LOGICAL | FTS_NOCHDIR, NULL);
     if (!tree) return error_set(err, HST_STATUS_IO, c->root, "'%s': %s", c->root, strerror(errno));
-    for (FTSENT *e; status == HST_STATUS_OK && (e = fts_read(tree));)
-        if (e->fts_info == FTS_F && strlen(e->fts_path) > skip) status = add_path(c, e->fts_path + skip, err);
+    for (FTSENT *e; status == HST_STATUS_OK;) {
+        errno = 0;
+        if (!(e = fts_read(tree))) {
+            if (errno) status = error_set(err, HST_STATUS_IO, c->root, "'%s': %s", c->root, strerror(errno));
+            break;
+        }
+        const bool unreadable = e->fts_info == FTS_DNR || e->fts_info == FTS_ERR || e->fts_info == FTS_NS;
+        if (unreadable) /* cases that are left out would count as none */
+            status = error_set(err, HST_STATUS_IO, e->fts_path, "'%s': %s", e->fts_path, strerror(e->fts_errno));
+        else if (e->fts_info == FTS_DC)
+            status = error_set(err, HST_STATUS_BAD_FORMAT, e->fts_path, "'%s': a link leads back to '%s'", e->fts_path,
+                               e->fts_cycle ? e->fts_cycle->fts_path : "");
+        else if (e->fts_info == FTS_F && strlen(e->fts_path) > skip)
+            status = add_path(c, e->fts_path + skip, err);
+    }
     fts_close(tree);
     return status;
 }
@@ -118,6 +131,10 @@ static hst_status add_case(cases *c, const char *path, hst_error *err) {
 
 static hst_status find(cases *c, hst_error *err) {
     if (c->n) qsort(c->paths, c->n, sizeof *c->paths, by_text);
+    for (size_t i = 1; i < c->n; i++)
+        if (strcmp(c->paths[i - 1], c->paths[i]) == 0)
+            return error_set(err, HST_STATUS_BAD_FORMAT, c->root, "'%s' holds '%s' twice: which of them is meant?", c->root,
+                             c->paths[i]);
     c->list = calloc(c->n + 1, sizeof *c->list);
     if (!c->list) return no_memory(err);
     for (size_t i = 0; i < c->n; i++) {

@@ -100,6 +100,18 @@ gzip -dc cases.tar.gz >cases.tar
 expect "verify an archive of two members" 0 "1 passed, 0 failed, 1 skipped" "$hasten" verify members.tar.gz
 { cat cases.tar.gz; echo rest; } >rest.tar.gz
 expect "verify an archive with more behind it" 1 "damaged or cut" "$hasten" verify rest.tar.gz
+cp cases.tar twice.tar && tar rf twice.tar cases/node/test_abs/model.onnx
+expect "verify an archive that names a file twice" 1 "holds 'cases/node/test_abs/model.onnx' twice" "$hasten" verify twice.tar
+ln -s .. cases/node/back
+expect "verify a folder that holds itself" 1 "cases/node/back': a link leads back" "$hasten" verify cases
+rm cases/node/back
+mkdir cases/closed && chmod 0 cases/closed
+if ls cases/closed >closed.txt 2>&1; then
+    echo "this user reads any folder: not tested"
+else
+    expect "verify an unreadable folder" 1 "cases/closed': Permission denied" "$hasten" verify cases
+fi
+chmod 700 cases/closed && rmdir cases/closed
 expect "verify an empty folder" 1 "holds no .onnx file" "$hasten" verify "$2/docs"
 
 model=$HASTEN_MODELS/sentiment
