@@ -332,7 +332,7 @@ typedef struct hst_model hst_model;
 #define HST_MODEL_GRAPH_ONLY 2u /* read the graph and nothing more: to inspect or export, also with unknown operators */
 /* With GRAPH_ONLY: infer the types of all values, for hst_model_describe_shapes_json. What depends on an unknown
  * operator stays unknown; shapes that contradict each other are BAD_SHAPE. A model that is loaded whole has them
- * anyway. */
+ * anyway. With GRAPH_ONLY optimization, quantization and weights would be ignored, and are INVALID_ARGUMENT. */
 #define HST_MODEL_SHAPES 4u
 
 /* Gives a free dimension a fixed length: every input dimension of that name. Errors of the load: NOT_FOUND (no input
@@ -356,8 +356,8 @@ typedef struct hst_model_options {
     const hst_allocator *allocator; /* for all that the model owns; copied */
     uint32_t flags;                 /* HST_MAP_COPY | … */
     /* How much the graph is rewritten: 0 the default (all that keeps answers within the rounding of f32), 1 nothing, 2
-     * only what is exact (constants folded, dead nodes removed), 3 all. A model of an opset before 7 gets 2 at most, an
-     * engine file stays as it was compiled. */
+     * only what is exact (constants folded, dead nodes removed), 3 all. A model of an opset before 7 gets 2 at most. An
+     * engine file stays as it was compiled: anything but 0 would be ignored, and is INVALID_ARGUMENT. */
     int optimization;
     const hst_dimension *dimensions; /* free-dimension overrides */
     size_t dimension_count;
@@ -375,7 +375,7 @@ typedef struct hst_model_options {
     void (*explain)(void *user, const char *pass, const char *text);
     void *explain_user;
     /* Which class a checkpoint is built as: "BertForMaskedLM", or without the family "ForMaskedLM", or "Model" for the
-     * hidden states. NULL: what config.json names. ONNX and engine files are what they are. Errors: UNSUPPORTED. */
+     * hidden states. NULL: what config.json names. Asked of checkpoints alone: other files are what they are. UNSUPPORTED. */
     const char *architecture;
     /* Needs optimization 0 or 3, and an engine file that was compiled with it: INVALID_ARGUMENT otherwise. A model of an
      * opset before 7 cannot be quantised: UNSUPPORTED; nor can its weights be stored otherwise. */

@@ -49,7 +49,7 @@ class Model:
     an ONNX or engine file; or an ``onnx.ModelProto``.
 
     optimization    "all" (the default): everything that keeps answers within the rounding of f32; "exact": only what is
-                    exact; "none": nothing is rewritten
+                    exact; "none": nothing is rewritten. An engine file is as it was compiled, and takes none of them
     dimensions      fixed lengths for free dimensions: ``{"batch": 1}``
     architecture    which class a checkpoint is built as: "BertForMaskedLM", "Model"
     quantization    "int8": linear layers on 8-bit integers, faster, answers differ a little (docs/quantization.md)

@@ -206,6 +206,11 @@ static void an_engine_is_loaded_from_memory_too(void **state) {
     hst_model_free(b);
     free(bytes);
     hst_model_options o = HST_INIT(hst_model_options);
+    for (o.optimization = 1; o.optimization <= 3; o.optimization++) { /* it was rewritten when it was compiled */
+        assert_int_equal(hst_model_load(path, &o, &b, &err), HST_STATUS_INVALID_ARGUMENT);
+        assert_non_null(strstr(err.message, "would be ignored: compile it again"));
+    }
+    o.optimization = 0;
     o.flags = HST_MAP_COPY;
     assert_int_equal(hst_model_load(path, &o, &b, &err), HST_STATUS_OK);
     compare("copied", a, b);

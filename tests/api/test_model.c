@@ -73,7 +73,15 @@ static void test_options(void **state) {
     o.provider_count = 1;
     o.optimization = 9;
     assert_int_equal(hst_model_load("/nowhere", &o, &m, &err), HST_STATUS_INVALID_ARGUMENT);
-    o.optimization = 0;
+    o.flags = HST_MODEL_GRAPH_ONLY; /* nothing is to run: what says how would be ignored */
+    for (int i = 0; i < 3; i++) {
+        o.optimization = i == 0;
+        o.quantization = i == 1 ? HST_QUANTIZATION_INT8 : HST_QUANTIZATION_NONE;
+        o.weights = i == 2 ? HST_DTYPE_F32 : HST_DTYPE_NONE;
+        assert_int_equal(hst_model_load("/nowhere", &o, &m, &err), HST_STATUS_INVALID_ARGUMENT);
+        assert_non_null(strstr(err.message, "would be ignored"));
+    }
+    o.weights = HST_DTYPE_NONE;
     o.flags = 128;
     assert_int_equal(hst_model_load("/nowhere", &o, &m, &err), HST_STATUS_INVALID_ARGUMENT);
     assert_int_equal(hst_model_load(NULL, NULL, &m, &err), HST_STATUS_INVALID_ARGUMENT);
