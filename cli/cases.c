@@ -133,8 +133,8 @@ static hst_status find(cases *c, hst_error *err) {
     if (c->n) qsort(c->paths, c->n, sizeof *c->paths, by_text);
     for (size_t i = 1; i < c->n; i++)
         if (strcmp(c->paths[i - 1], c->paths[i]) == 0)
-            return error_set(err, HST_STATUS_BAD_FORMAT, c->root, "'%s' holds '%s' twice: which of them is meant?", c->root,
-                             c->paths[i]);
+            return error_set(err, HST_STATUS_BAD_FORMAT, c->root, "'%s' holds '%s' twice: which of them is meant?",
+                             c->root, c->paths[i]);
     c->list = calloc(c->n + 1, sizeof *c->list);
     if (!c->list) return no_memory(err);
     for (size_t i = 0; i < c->n; i++) {

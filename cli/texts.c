@@ -181,7 +181,9 @@ static hst_status next_line(texts_reader *r, ssize_t *size, hst_error *err) {
     *size = n;
     if (n < 0 && feof(r->from)) return HST_STATUS_OK;
     if (n < 0 && errno == ENOMEM) return no_memory(err);
-    if (n < 0) return error_set(err, HST_STATUS_IO, r->name, "line %zu: reading failed: %s", r->line_number + 1, strerror(errno));
+    if (n < 0)
+        return error_set(err, HST_STATUS_IO, r->name, "line %zu: reading failed: %s", r->line_number + 1,
+                         strerror(errno));
     r->line_number++;
     r->bytes += (uint64_t)n;
     if (n && r->line[n - 1] == '\n') n--;
@@ -209,7 +211,8 @@ static hst_status add_lines(texts_reader *r, csv_place place, ssize_t *n, hst_er
     while (status == HST_STATUS_OK && place.quoted) {
         if ((status = next_line(r, n, err)) != HST_STATUS_OK) break;
         if (*n < 0) {
-            status = error_set(err, HST_STATUS_BAD_FORMAT, r->name, "line %zu: a quote is opened and never closed", first);
+            status =
+                error_set(err, HST_STATUS_BAD_FORMAT, r->name, "line %zu: a quote is opened and never closed", first);
             break;
         }
         if (!grow(&all, &capacity, size + (size_t)*n + 2)) {

@@ -151,7 +151,10 @@ static hst_status check_options(const hst_model_options *o, hst_error *err) {
     if (half && o->optimization != OPTIMIZE_DEFAULT && o->optimization != OPTIMIZE_ALL)
         return error_set(err, HST_STATUS_INVALID_ARGUMENT, "weights",
                          "half-width weights need a rewritten graph: optimization 0 or 3, not %d", o->optimization);
-    const char *ignored = o->optimization ? "optimization" : o->quantization ? "quantization" : o->weights ? "weights" : NULL;
+    const char *ignored = o->optimization   ? "optimization"
+                          : o->quantization ? "quantization"
+                          : o->weights      ? "weights"
+                                            : NULL;
     if (o->flags & HST_MODEL_GRAPH_ONLY && ignored)
         return error_set(err, HST_STATUS_INVALID_ARGUMENT, ignored,
                          "HST_MODEL_GRAPH_ONLY reads the graph as it is written, so %s would be ignored", ignored);
@@ -183,9 +186,10 @@ static hst_status compile(hst_model *m, const hst_model_options *o, hst_error *e
     m->shapes = !(o->flags & HST_MODEL_GRAPH_ONLY) || o->flags & HST_MODEL_SHAPES;
     if (o->flags & HST_MODEL_GRAPH_ONLY) return m->shapes ? infer_shapes(m->model, err) : HST_STATUS_OK;
     if (m->model->compiled && o->optimization)
-        return error_set(err, HST_STATUS_INVALID_ARGUMENT, "optimization",
-                         "'%s' is rewritten as it was compiled, so optimization %d would be ignored: compile it again with it",
-                         name, o->optimization);
+        return error_set(
+            err, HST_STATUS_INVALID_ARGUMENT, "optimization",
+            "'%s' is rewritten as it was compiled, so optimization %d would be ignored: compile it again with it", name,
+            o->optimization);
     if (m->model->compiled && o->quantization && m->model->quantization != MODEL_QUANTIZATION_INT8)
         return error_set(err, HST_STATUS_INVALID_ARGUMENT, "quantization",
                          "'%s' was compiled without quantization: compile it again with it", name);

@@ -48,7 +48,8 @@ static void *metered_alloc(void *user, size_t size, size_t align) {
     const size_t live = meter_live(m);
     size_t peak = __atomic_load_n(&m->peak, __ATOMIC_RELAXED);
     while (live > peak &&
-           !__atomic_compare_exchange_n(&m->peak, &peak, live, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED)) continue;
+           !__atomic_compare_exchange_n(&m->peak, &peak, live, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+        continue;
     __atomic_add_fetch(&m->references, 1, __ATOMIC_RELAXED);
     return p;
 }

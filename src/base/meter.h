@@ -1,5 +1,6 @@
-/* An allocator that counts what is alive and refuses what would pass a limit: it is asked before anything is allocated. It
- * lives until its owner has closed it, which ends the limit, and the last of its blocks is freed; from any thread. */
+/* An allocator that counts what is alive and refuses what would pass a limit: it is asked before anything is allocated.
+ * It lives until its owner has closed it, which ends the limit, and the last of its blocks is freed; from any thread.
+ */
 #ifndef BASE_METER_H
 #define BASE_METER_H
 

@@ -5,8 +5,8 @@
  *   slack     the arena's unused rest
  *   free      dropped outputs that are kept for the next run
  *
- * Every change of `used` gives the meter what is left as its limit, and says how much may lie free. Outputs of earlier runs
- * that the caller still holds count when they come back; as many bytes were alive all the time. */
+ * Every change of `used` gives the meter what is left as its limit, and says how much may lie free. Outputs of earlier
+ * runs that the caller still holds count when they come back; as many bytes were alive all the time. */
 #include <string.h>
 
 #include "base/checked.h"

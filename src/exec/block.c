@@ -89,7 +89,9 @@ hst_status block_take(session *s, size_t bytes, bool output, block **out, hst_er
     if (!b) return error_no_memory(err, sizeof *b, "a temporary");
     b->size = size;
     if (place && place->escapes) output = true;
-    hst_status status = output ? take_output(s, b, bytes, err) : place ? take_planned(s, b, place) : take_space(s, b, err);
+    hst_status status = output  ? take_output(s, b, bytes, err)
+                        : place ? take_planned(s, b, place)
+                                : take_space(s, b, err);
     if (status != HST_STATUS_OK) {
         block_put_away(s, b);
         return status;

@@ -128,7 +128,8 @@ uint64_t session_held(const session *s);
 void session_settle(session *s);
 void session_trim_all(session *s); /* what is kept for the next run; nothing may be in use */
 size_t session_relieve(void *s);   /* what the meter asks for at its limit */
-/* Whether so many bytes may be taken beside what is held, or BUDGET; gives back what lies unused where it is in the way. */
+/* Whether so many bytes may be taken beside what is held, or BUDGET; gives back what lies unused where it is in the
+ * way. */
 hst_status session_room(session *s, size_t more, hst_error *err);
 hst_status session_take_output(session *s, size_t bytes, tensor_buffer **out, hst_error *err); /* counted; BUDGET */
 

@@ -175,8 +175,7 @@ static hst_status declare(session *s, const char *input, const char *output, con
 }
 
 /* What a change makes of one state: its new value. */
-typedef hst_status (*change_fn)(session *s, const session_state *st, const void *arg, hst_tensor **out,
-                                hst_error *err);
+typedef hst_status (*change_fn)(session *s, const session_state *st, const void *arg, hst_tensor **out, hst_error *err);
 
 /* Changes one state or, with input NULL, all; all or nothing. */
 static hst_status change(session *s, const char *input, change_fn fn, const void *arg, hst_error *err) {
@@ -268,8 +267,7 @@ static hst_status changed_selection(session *s, const session_state *st, const v
     return status;
 }
 
-static hst_status changed_set(session *s, const session_state *st, const void *arg, hst_tensor **out,
-                              hst_error *err) {
+static hst_status changed_set(session *s, const session_state *st, const void *arg, hst_tensor **out, hst_error *err) {
     HST_TRY(fits_input(s, st->input, arg, err));
     return share(s, arg, out, err);
 }

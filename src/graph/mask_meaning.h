@@ -1,5 +1,5 @@
-/* What the elements of a padding mask mean where they are neither 0 nor 1: what a pass has found out, and attention does.
- * Which keys are seen; or (linear) what is added to the score of each, (1 - element) mask_value. */
+/* What the elements of a padding mask mean where they are neither 0 nor 1: what a pass has found out, and attention
+ * does. Which keys are seen; or (linear) what is added to the score of each, (1 - element) mask_value. */
 #ifndef GRAPH_MASK_MEANING_H
 #define GRAPH_MASK_MEANING_H
 

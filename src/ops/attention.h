@@ -11,9 +11,10 @@
 attention_f32 attention_make(int64_t sequences, int64_t heads, int64_t queries, int64_t keys, int64_t d, int64_t dv);
 
 /* Key mask [sequences, keys], integers, floats or bools, of 0 and 1 or of what `meaning` says: `mask_value` is added to
- * the scores of keys that are not seen. Where every row is one run of seen keys (padding left or right) and mask_value hides
- * for good, keys outside the run are not read; otherwise it becomes an additive mask in scratch. `offsets` (NULL: every
- * sequence has all its rows) are those of packed rows: a sequence of fewer rows than `keys` is the seen run itself. */
+ * the scores of keys that are not seen. Where every row is one run of seen keys (padding left or right) and mask_value
+ * hides for good, keys outside the run are not read; otherwise it becomes an additive mask in scratch. `offsets` (NULL:
+ * every sequence has all its rows) are those of packed rows: a sequence of fewer rows than `keys` is the seen run
+ * itself. */
 hst_status attention_key_mask(eval_context *c, const hst_tensor *mask, mask_meaning meaning, const int64_t *offsets,
                               float mask_value, attention_f32 *a, hst_error *err);
 /* Are all elements 0 or 1? */

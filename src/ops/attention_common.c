@@ -281,7 +281,8 @@ static hst_status square_mask(eval_context *c, const hst_tensor *mask, int64_t s
 hst_status attention_mask(eval_context *c, const hst_tensor *mask, float mask_value, attention_f32 *a, hst_error *err) {
     const int64_t b = a->sequences, *d = mask->dim;
     if (mask->rank == 1 && (d[0] == b || d[0] == 2 * b)) return key_ranges(c, mask, d[0] != b, mask_value, a, err);
-    if (mask->rank == 2 && d[0] == b && d[1] == a->keys) return attention_key_mask(c, mask, MASK_NONZERO, NULL, mask_value, a, err);
+    if (mask->rank == 2 && d[0] == b && d[1] == a->keys)
+        return attention_key_mask(c, mask, MASK_NONZERO, NULL, mask_value, a, err);
     if (mask->rank == 3 && d[0] == b && d[1] == a->queries && d[2] == a->keys)
         return square_mask(c, mask, d[1] * d[2], d[2], 0, mask_value, a, err);
     if (mask->rank == 4 && d[0] == b && d[1] == 1 && d[2] == d[3] && d[2] >= a->keys)

@@ -191,7 +191,8 @@ static mask_meaning meaning_of(const hst_tensor *out, const value *mask, const i
             const double hidden = m->added ? m->value : m->instead;
             const float adds = mask_adds((mask_meaning)meaning, x, (float)hidden);
             const double got = !flags ? tensor_get_f64(out, i) : tensor_get_s64(out, i) ? 0 : -INFINITY;
-            ok = near(got, (double)((float)plain + adds)) || (adds == (float)hidden && m->replaced && got == m->instead);
+            ok =
+                near(got, (double)((float)plain + adds)) || (adds == (float)hidden && m->replaced && got == m->instead);
         }
         if (ok) return (mask_meaning)meaning;
     }

@@ -165,7 +165,8 @@ static bool same_everywhere(const node *n) {
 
 /* Nodes between positions and what is compared with them that stretch lengths by no bounded factor. */
 static bool bends(const node *n) {
-    static const char *const names[] = {"Log", "Sqrt", "Pow", "Exp", "Tanh", "Sigmoid", "Erf", "Reciprocal", "Atan", "Mod"};
+    static const char *const names[] = {"Log",     "Sqrt", "Pow",        "Exp",  "Tanh",
+                                        "Sigmoid", "Erf",  "Reciprocal", "Atan", "Mod"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (node_is(n, "", names[i])) { /* of one number, such as the root of a head's size: no position */
             const type *t = &n->in[0]->type;
@@ -176,11 +177,11 @@ static bool bends(const node *n) {
     return false;
 }
 
-/* What makes steps of numbers: only behind such a node does a smooth function of positions, such as a rotary embedding's
- * waves, choose among them. */
+/* What makes steps of numbers: only behind such a node does a smooth function of positions, such as a rotary
+ * embedding's waves, choose among them. */
 static bool steps(const node *n) {
-    static const char *const names[] = {"Less", "LessOrEqual", "Greater", "GreaterOrEqual", "Equal", "Where", "Clip", "Relu",
-                                        "Min",  "Max",         "Floor",   "Ceil",           "Round", "Sign"};
+    static const char *const names[] = {"Less", "LessOrEqual", "Greater", "GreaterOrEqual", "Equal", "Where", "Clip",
+                                        "Relu", "Min",         "Max",     "Floor",          "Ceil",  "Round", "Sign"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (node_is(n, "", names[i])) return true;
     return node_is(n, "", "Cast") && !dtype_is_float(n->out[0]->type.dtype);
@@ -191,8 +192,8 @@ typedef struct reach {
     double table;       /* the longest axis of a constant */
 } reach;
 
-/* A number of n, at input i. No position comes near a sentinel, or near what a float that scales or fills is, mostly the
- * number that hides. */
+/* A number of n, at input i. No position comes near a sentinel, or near what a float that scales or fills is, mostly
+ * the number that hides. */
 static double reach_of(const node *n, int i, double x, bool real, int64_t most, reach *r) {
     const bool divides = node_is(n, "", "Div") && i == 1, scales = divides || (node_is(n, "", "Mul"));
     x = fabs(x);
@@ -220,7 +221,8 @@ static void add_inputs(const node *n, int64_t most, reach *r) {
         for (int k = 0; k < t->rank; k++) r->table = fmax(r->table, (double)t->dim[k]);
         if ((!real && !dtype_is_integer(t->dtype)) || dtype_bits(t->dtype) < 8) continue;
         for (int64_t k = 0; k < count && count <= most; k++)
-            sum = fmax(sum, reach_of(n, i, real ? tensor_get_f64(t, k) : (double)tensor_get_s64(t, k), real, most, &own));
+            sum =
+                fmax(sum, reach_of(n, i, real ? tensor_get_f64(t, k) : (double)tensor_get_s64(t, k), real, most, &own));
     }
     static const char *const names[] = {"starts", "ends", "pads", "kernel_shape", "dilations", "strides", "repeats"};
     for (size_t k = 0; k < sizeof names / sizeof *names; k++) {
@@ -261,7 +263,8 @@ int64_t probe_reach(const value *v, const value *stop, int64_t least, int64_t mo
     if (!positions) return least;
     if (bent) return 0;
     if (waves && !stepped) r.factor = 1;
-    const double length = 2 * ceil((r.table + r.sum) * r.factor) + 3; /* a window of as much on both sides, and one more */
+    const double length =
+        2 * ceil((r.table + r.sum) * r.factor) + 3; /* a window of as much on both sides, and one more */
     return length > (double)most ? 0 : length > (double)least ? (int64_t)length : least;
 }
 

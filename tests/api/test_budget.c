@@ -149,7 +149,8 @@ static void check_bound(fixture *f, uint64_t callers, const char *what) {
     uint64_t most, now = hst_session_memory(f->session, &most);
     if (f->w.most > BUDGET + NOTES + callers)
         fail_msg("%s: %zu bytes at most, of which %zu the caller's", what, f->w.most, (size_t)callers);
-    if (now > BUDGET || most > BUDGET) fail_msg("%s: it tells of %zu bytes, %zu at most", what, (size_t)now, (size_t)most);
+    if (now > BUDGET || most > BUDGET)
+        fail_msg("%s: it tells of %zu bytes, %zu at most", what, (size_t)now, (size_t)most);
     if (f->w.most > most + NOTES + callers && f->w.most > BUDGET / 2)
         fail_msg("%s: %zu bytes at most, it tells of %zu", what, f->w.most, (size_t)most);
 }
@@ -246,7 +247,8 @@ static void test_kept_outputs(void **state) {
     end(&f);
 }
 
-/* State grows by a row a run, by many where rows are taken several times: its old and its new value lie side by side. */
+/* State grows by a row a run, by many where rows are taken several times: its old and its new value lie side by side.
+ */
 static void test_state(void **state) {
     (void)state;
     fixture f;
@@ -262,8 +264,7 @@ static void test_state(void **state) {
         hst_status status = ask(&f, &r, out);
         for (int k = 0; k < OUTS; k++) hst_tensor_free(out[k]);
         f.w.most = f.w.live;
-        if (status == HST_STATUS_OK)
-            status = hst_session_state_reorder(f.session, "past", 0, index, n, &err);
+        if (status == HST_STATUS_OK) status = hst_session_state_reorder(f.session, "past", 0, index, n, &err);
         assert_true(status == HST_STATUS_OK || status == HST_STATUS_BUDGET);
         check_bound(&f, 0, "reordered");
         refused += status == HST_STATUS_BUDGET;

@@ -56,7 +56,8 @@ static void check(const char *from, const char *const *texts) {
 
 static void test_records(void **state) {
     (void)state;
-    check("text,n\none,1\n\"two\nlines\",2\n\"a \"\"quote\"\"\",3\n", (const char *[]){"one", "two\nlines", "a \"quote\"", NULL});
+    check("text,n\none,1\n\"two\nlines\",2\n\"a \"\"quote\"\"\",3\n",
+          (const char *[]){"one", "two\nlines", "a \"quote\"", NULL});
     /* a quote inside a field that does not begin with one is a character */
     check("text,n\n5\" disk,1\nnext,2\n", (const char *[]){"5\" disk", "next", NULL});
     check("n,text\n1,\"a,\n\n\"\"b\"\"\"\r\n2,c\"\n", (const char *[]){"a,\n\n\"b\"", "c\"", NULL});

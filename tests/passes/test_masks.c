@@ -1,5 +1,6 @@
 /* What happens to attention scores before their softmax: a mask of keys is taken for one only where it is one at any
- * length, and whatever its elements are. Causal masks, windows, prefixes, biases and scores that are cut keep their answers. */
+ * length, and whatever its elements are. Causal masks, windows, prefixes, biases and scores that are cut keep their
+ * answers. */
 #include <float.h>
 #include <math.h>
 
@@ -40,8 +41,8 @@ typedef enum form {
     CLIPPED,          /* scores are cut at 20 */
     SCALED_BY_LENGTH, /* scores grow with the logarithm of the length */
     FORMS,
-    /* windows beyond the lengths that are tried: 600 keys as 0.01 times the distance, as three differences, as a quotient,
-     * as a logarithm */
+    /* windows beyond the lengths that are tried: 600 keys as 0.01 times the distance, as three differences, as a
+     * quotient, as a logarithm */
     SCALED_WINDOW = FORMS,
     STEPS_WINDOW,
     QUOTIENT_WINDOW,
@@ -57,10 +58,28 @@ typedef enum form {
     ALL_FORMS
 } form;
 
-static const char *const names[ALL_FORMS] = {
-    "padding", "causal", "causal and padding", "window", "prefix", "first keys", "reversed", "earlier", "table",
-    "alibi",   "clip",   "log length",         "window by a scale", "window by steps", "window by a quotient",
-    "window by a logarithm", "linear", "not one", "positive", "nonzero", "threshold", "except two"};
+static const char *const names[ALL_FORMS] = {"padding",
+                                             "causal",
+                                             "causal and padding",
+                                             "window",
+                                             "prefix",
+                                             "first keys",
+                                             "reversed",
+                                             "earlier",
+                                             "table",
+                                             "alibi",
+                                             "clip",
+                                             "log length",
+                                             "window by a scale",
+                                             "window by steps",
+                                             "window by a quotient",
+                                             "window by a logarithm",
+                                             "linear",
+                                             "not one",
+                                             "positive",
+                                             "nonzero",
+                                             "threshold",
+                                             "except two"};
 
 /* Positions of queries [S, 1] or keys [1, S]. */
 static value *positions(model *m, value *mask, int64_t axis) {
@@ -101,12 +120,14 @@ static value *far_window(model *m, value *q, value *k, form f) {
         return apply(m, "LessOrEqual", distance, integer(m, 0), NULL);
     }
     value *x = cast(m, distance, HST_DTYPE_F32);
-    if (f == SCALED_WINDOW) return apply(m, "LessOrEqual", apply(m, "Mul", x, real(m, 0.001), NULL), real(m, 0.6), NULL);
+    if (f == SCALED_WINDOW)
+        return apply(m, "LessOrEqual", apply(m, "Mul", x, real(m, 0.001), NULL), real(m, 0.6), NULL);
     if (f == QUOTIENT_WINDOW) {
         x = apply(m, "Floor", apply(m, "Div", x, real(m, 600), NULL), NULL, NULL);
         return apply(m, "LessOrEqual", x, real(m, 0), NULL);
     }
-    return apply(m, "LessOrEqual", apply(m, "Log", apply(m, "Add", x, real(m, 1), NULL), NULL, NULL), real(m, 6.4), NULL);
+    return apply(m, "LessOrEqual", apply(m, "Log", apply(m, "Add", x, real(m, 1), NULL), NULL, NULL), real(m, 6.4),
+                 NULL);
 }
 
 /* True where the element says so, [batch, 1, 1, keys]. */
@@ -195,8 +216,8 @@ static model *build(form f, hst_dtype of_mask, double lowest, bool replaced, boo
 
 /* ---- before and after ---- */
 
-/* The answer at one length: sequence 0 is whole, 1 padded on the right, 2 has holes and no first key. With `odd` keys are
- * seen and hidden by elements of all sorts. */
+/* The answer at one length: sequence 0 is whole, 1 padded on the right, 2 has holes and no first key. With `odd` keys
+ * are seen and hidden by elements of all sorts. */
 static hst_tensor *answer(const model *m, hst_dtype of_mask, int64_t length, bool odd) {
     static const double elements[] = {1, 2, 0.5, -1, 0.125, 0.9999, 3, 7, 1, 1, -0.001, 0.3};
     const int64_t dims[3] = {3, length, WIDTH};
@@ -208,7 +229,8 @@ static hst_tensor *answer(const model *m, hst_dtype of_mask, int64_t length, boo
     for (int64_t i = 0; i < 3 * length; i++) {
         const int64_t b = i / length, k = i % length;
         const bool shown = b == 0 || (b == 1 ? k < length - 3 : k % 3 != 0);
-        const double element = odd && shown ? elements[(size_t)(k * 5 + b) % (sizeof elements / sizeof *elements)] : shown;
+        const double element =
+            odd && shown ? elements[(size_t)(k * 5 + b) % (sizeof elements / sizeof *elements)] : shown;
         tensor_set_f64(mask, i, dtype_is_float(of_mask) ? element : trunc(element));
     }
     const hst_tensor *const in[2] = {x, mask};
