@@ -155,12 +155,14 @@ static const op_case max_cases[] = {
     {"storage order, padding", 8, "(f32[1,1,2,2]{1 2 3 -4}; kernel_shape=[2,2], pads=[1,0,0,0], storage_order=1) -> (f32[1,1,2,1]{2 3}, s64[1,1,2,1]{2 1})", 0},
     {"ceil, the last window in the padding", 0, "(f32[1,1,3]{1 2 3}; kernel_shape=[1], strides=[2], ceil_mode=1, pads=[0,0]) -> (f32[1,1,2]{1 3})", 0},
     {"ceil, dilation", 10, "(f32[1,1,6]{5 2 3 9 1 0}; kernel_shape=[2], strides=[2], dilations=[2], ceil_mode=1) -> (f32[1,1,3]{5 3 1})", 0},
+    {"a stride of 2 in padding, NaN", 10, "(f32[1,1,6]{5 2 3 9 1 nan}; kernel_shape=[3], strides=[2], pads=[1,1]) -> (f32[1,1,3]{5 9 9})", 0},
     {"ceil", 10, "(f32[1,1,6]{5 2 3 9 1 0}; kernel_shape=[3], strides=[2], ceil_mode=1) -> (f32[1,1,3]{5 9 1})", 0},
     {"ceil, a window longer than its input", 0, "(f32[1,1,2,1]{2 4}; kernel_shape=[3,5], strides=[2,5], ceil_mode=1) -> (f32[1,1,1,1]{4})", 0},
     {"u8", 12, "(u8[1,1,3]{200 1 9}; kernel_shape=[2]) -> (u8[1,1,2]{200 9})", 0},
     {0}};
 static const op_case average_cases[] = {
     {"1-D", 7, "(f32[1,1,3]{1 2 4}; kernel_shape=[2]) -> (f32[1,1,2]{1.5 3})", 0},
+    {"ceil, a window larger than the input", 10, "(f32[1,1,3]{1 2 6}; kernel_shape=[8], strides=[8], ceil_mode=1) -> (f32[1,1,1]{3})", 0},
     {"padding does not count", 0, "(f32[1,1,2]{2 4}; kernel_shape=[2], pads=[1,1]) -> (f32[1,1,3]{2 3 4})", 0},
     {"padding counts, ceil does not", 0, "(f32[1,1,2]{2 4}; kernel_shape=[2], pads=[1,0], strides=[2], count_include_pad=1, ceil_mode=1) -> (f32[1,1,2]{1 4})", 0},
     {"ceil, a window longer than its input", 0, "(f32[1,1,2]{2 4}; kernel_shape=[5], strides=[4], ceil_mode=1) -> (f32[1,1,1]{3})", 0},

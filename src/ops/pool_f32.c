@@ -1,5 +1,5 @@
-/* MaxPool of f32 over one or two axes: the maxima down the columns first, then along the row. NaN aside, as ops/pool.c.
- */
+/* MaxPool of f32 over one or two axes: the maxima down the columns first, then along the row, NaN aside as ops/pool.c.
+ * And means of whole planes, added up in f64. */
 #include <math.h>
 
 #include "ops/sliding.h"
@@ -18,7 +18,7 @@ typedef struct job {
     float *scratch; /* [workers, length of a row] */
 } job;
 
-static void columns(const float *row, int64_t n, float *most) {
+static __attribute__((noinline)) void columns(const float *row, int64_t n, float *most) {
     for (int64_t i = 0; i < n; i++) most[i] = row[i] > most[i] ? row[i] : most[i];
 }
 
@@ -29,9 +29,32 @@ static bool go_on(const job *j, int64_t *steps, int64_t more) {
     return !planes_stop(j->c);
 }
 
+/* Outputs [o, end) all of whose taps lie inside, of stride 1 or 2: tap by tap, over all of them. */
+static void inside(const window *w, int axis, const float *most, int64_t o, int64_t end, float *y) {
+    const int64_t s = w->stride[axis];
+    for (int64_t i = o; i < end; i++) y[i] = -INFINITY;
+    for (int64_t t = 0; t < w->kernel[axis]; t++) {
+        const float *from = most + o * s - w->begin[axis] + t * w->dilation[axis];
+        if (s == 1)
+            columns(from, end - o, y + o);
+        else
+            for (int64_t i = 0; i < end - o; i++) y[o + i] = from[i * 2] > y[o + i] ? from[i * 2] : y[o + i];
+    }
+}
+
 static bool along(const job *j, int axis, const float *most, float *y, int64_t *steps) {
     const window *w = j->w;
+    const int64_t lead = (w->begin[axis] + w->stride[axis] - 1) / w->stride[axis];
+    const int64_t room = w->in[axis] + w->begin[axis] - window_reach(w, axis);
+    int64_t whole = room < 0 ? 0 : room / w->stride[axis] + 1; /* outputs whose last tap lies inside */
+    if (whole > w->out[axis] || w->stride[axis] > 2) whole = w->stride[axis] > 2 ? 0 : w->out[axis];
+    if (whole > lead) {
+        inside(w, axis, most, lead, whole, y);
+        if (!go_on(j, steps, (whole - lead) * w->kernel[axis])) return false;
+    }
     for (int64_t o = 0; o < w->out[axis]; o++) {
+        if (o == lead && whole > lead) o = whole;
+        if (o == w->out[axis]) break;
         int64_t first, last;
         const int64_t start = window_taps(w, axis, o, &first, &last);
         float best = -INFINITY;
@@ -80,5 +103,43 @@ hst_status pool_max_f32(eval_context *c, const window *w, int64_t planes, const 
     HST_TRY(eval_scratch(c, (size_t)w->in[w->rank - 1] * (size_t)workers * sizeof(float) + 1, &memory, err));
     j.scratch = memory;
     team_run(c->team, workers, work, &j);
+    return c->runtime->check ? c->runtime->check(c, err) : HST_STATUS_OK;
+}
+
+/* ---- means of planes ---- */
+
+enum { SUMS = 8 };
+
+typedef struct average {
+    const float *x;
+    float *y;
+    int64_t planes, n;
+} average;
+
+/* Sum i mod 8 takes element i, then a fixed tree. */
+static double sum_of(const float *x, int64_t n) {
+    double sum[SUMS] = {0};
+    int64_t i = 0;
+    for (; i + SUMS <= n; i += SUMS)
+        for (int k = 0; k < SUMS; k++) sum[k] += (double)x[i + k];
+    for (int k = 0; i + k < n; k++) sum[k] += (double)x[i + k];
+    for (int half = SUMS / 2; half; half /= 2)
+        for (int k = 0; k < half; k++) sum[k] += sum[k + half];
+    return sum[0];
+}
+
+static void average_part(void *arg, const team_context *ctx) {
+    const average *a = arg;
+    int64_t begin, end;
+    team_split(a->planes, 1, ctx, &begin, &end);
+    for (int64_t i = begin; i < end; i++) a->y[i] = (float)(sum_of(a->x + i * a->n, a->n) / (double)a->n);
+}
+
+hst_status pool_average_f32(eval_context *c, int64_t planes, int64_t n, const float *x, float *y, hst_error *err) {
+    average a = {x, y, planes, n};
+    int workers = team_size(c->team);
+    const double worth = (double)planes * (double)n / PLANES_AT_LEAST;
+    if (worth < workers) workers = (int)worth + 1;
+    team_run(c->team, workers, average_part, &a);
     return c->runtime->check ? c->runtime->check(c, err) : HST_STATUS_OK;
 }

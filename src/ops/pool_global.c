@@ -44,6 +44,8 @@ static hst_status eval_kind(eval_context *c, char kind, hst_error *err) {
     const job j = {kind, n, p && p->type == ATTRIBUTE_FLOAT ? (double)p->as.f : (double)node_int(c->node, "p", 2)};
     if (kind == 'l' && !(j.p > 0)) return node_error(c->node, err, HST_STATUS_BAD_FORMAT, "p is %g", j.p);
     HST_TRY(eval_output(c, 0, x->dtype, x->rank, dims, &y, err));
+    if (kind == 'a' && n > 0 && x->dtype == HST_DTYPE_F32 && (uintptr_t)x->data % sizeof(float) == 0)
+        return pool_average_f32(c, tensor_count(y), n, x->data, y->data, err);
     return planes_run(c, x, n, y, 1, tensor_count(y), 0, 0, plane, &j, err);
 }
 

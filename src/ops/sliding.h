@@ -46,6 +46,8 @@ static inline int64_t window_count(const int64_t *dim, int rank) {
 int64_t window_taps(const window *w, int axis, int64_t o, int64_t *first, int64_t *last);
 /* MaxPool of f32 planes over one or two axes (pool_f32.c); a fitted window. */
 hst_status pool_max_f32(eval_context *c, const window *w, int64_t planes, const float *x, float *y, hst_error *err);
+/* The means of planes of n > 0 elements each. */
+hst_status pool_average_f32(eval_context *c, int64_t planes, int64_t n, const float *x, float *y, hst_error *err);
 /* The next index of a shape, false after the last one. */
 bool window_next(int rank, const int64_t *dim, int64_t *index);
 
