@@ -4,10 +4,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "kernels/kernels.h"
-#include "ops/conv_f32.h"
-#include "ops/conv_shape.h"
-#include "ops/matmul.h"
+#include "ops/conv_layer.h"
 #include "tensor/convert.h"
 
 static hst_status infer(infer_context *c, hst_error *err) {
@@ -73,94 +70,31 @@ static hst_status run_f64(eval_context *c, const conv_shape *s, hst_tensor *y, h
     return planes_run(c, NULL, 0, y, inner, planes, 0, (double)(j.taps * s->channels) * (double)inner, plane, &j, err);
 }
 
-/* ---- f32 ---- */
+/* ---- the others ---- */
 
-/* The weights in tiles: what bind made of a constant, else made here. */
-static hst_status tiles(const hst_tensor *state, eval_context *c, const hst_tensor *weight, const conv_shape *s,
-                        const float **out, hst_error *err) {
-    const float *plain;
-    void *memory;
-    if (state) {
-        *out = state->data;
-        return HST_STATUS_OK;
-    }
-    HST_TRY(matmul_as_f32(c, weight, &plain, err));
-    *out = plain;
-    if (s->filters == 1) return HST_STATUS_OK; /* tiles of one row are rows */
-    HST_TRY(eval_scratch(c, (size_t)tensor_count(weight) * sizeof(float) + 1, &memory, err));
-    conv_f32_pack(plain, s->groups, s->filters, s->channels * window_count(s->w.kernel, s->w.rank), memory);
-    *out = memory;
-    return HST_STATUS_OK;
-}
-
-/* state: NULL, or the weights in tiles. */
 static hst_status run(const void *state, eval_context *c, hst_error *err) {
     const hst_tensor *x, *weight, *bias = eval_in(c, 2);
     hst_tensor *y;
     conv_shape s;
     HST_TRY(eval_need(c, 0, "X", &x, err));
     HST_TRY(eval_need(c, 1, "W", &weight, err));
-    HST_TRY(planes_check(c->node, x, 3, "X", err));
-    if (weight->dtype != x->dtype || (bias && bias->dtype != x->dtype))
-        return node_error(c->node, err, HST_STATUS_BAD_SHAPE, "input %s, weights %s, bias %s", dtype_name(x->dtype),
-                          dtype_name(weight->dtype), bias ? dtype_name(bias->dtype) : "none");
-    HST_TRY(conv_shape_read(c->node, x, weight, bias, &s, err));
+    if (x->dtype != HST_DTYPE_F64) return conv_layer_run(state, c, err);
+    HST_TRY(conv_layer_shape(c, x, weight, bias, &s, err));
     HST_TRY(eval_output(c, 0, x->dtype, s.rank, s.dim, &y, err));
-    if (x->dtype == HST_DTYPE_F64) return run_f64(c, &s, y, err);
-    conv_f32 p = {s.w, s.batch, s.groups, s.channels, s.filters, NULL, NULL, NULL, y->data};
-    HST_TRY(matmul_as_f32(c, x, &p.x, err));
-    HST_TRY(tiles(state, c, weight, &s, &p.packed, err));
-    if (bias) HST_TRY(matmul_as_f32(c, bias, &p.bias, err));
-    if (x->dtype == HST_DTYPE_F32) return conv_f32_run(c, &p, err);
-    void *memory;
-    HST_TRY(eval_scratch(c, (size_t)tensor_count(y) * sizeof(float), &memory, err));
-    p.y = memory;
-    HST_TRY(conv_f32_run(c, &p, err));
-    convert_from_f32(y->dtype, p.y, y->data, 0, tensor_count(y));
-    return HST_STATUS_OK;
+    return run_f64(c, &s, y, err);
 }
 
 static hst_status eval(eval_context *c, hst_error *err) {
     return run(NULL, c, err);
 }
 
-static void free_weights(void *state, const hst_allocator *a) {
-    (void)a;
-    tensor_free(state);
-}
-
-/* Constant weights in tiles, or in f32 where a tile is one row; NULL: they serve as they are, or are none. */
-static hst_status make_tiles(const node *n, const hst_tensor *w, const hst_allocator *a, hst_tensor **out,
-                             hst_error *err) {
-    int64_t groups;
-    hst_tensor *plain = NULL;
-    HST_TRY(conv_group(n, &groups, err));
-    if (!w || !matmul_is_f32(w->dtype) || w->rank < 3 || w->dim[0] % groups) return HST_STATUS_OK;
-    const int64_t count = tensor_count(w), filters = w->dim[0] / groups;
-    const bool serves = w->dtype == HST_DTYPE_F32 && (uintptr_t)w->data % sizeof(float) == 0;
-    if (count == 0 || (serves && filters == 1)) return HST_STATUS_OK;
-    if (!serves) {
-        HST_TRY(tensor_new(HST_DTYPE_F32, w->rank, w->dim, a, &plain, err));
-        convert_to_f32(w->dtype, w->data, 0, plain->data, count);
-    }
-    const hst_status status = tensor_new(HST_DTYPE_F32, w->rank, w->dim, a, out, err);
-    if (status == HST_STATUS_OK)
-        conv_f32_pack(plain ? plain->data : w->data, groups, filters, count / w->dim[0], (*out)->data);
-    tensor_free(plain);
-    return status;
-}
-
 static hst_status bind(bind_context *c, hst_error *err) {
-    hst_tensor *packed = NULL;
     if (c->in[0].dtype == HST_DTYPE_F64) {
         c->why = "f64";
         return HST_STATUS_OK;
     }
-    HST_TRY(make_tiles(c->node, c->constant[1], c->allocator, &packed, err));
-    c->state = packed;
-    c->state_free = free_weights;
+    HST_TRY(conv_layer_bind(c, err));
     c->run = run;
-    c->kernel = kernels_get()->conv_f32()->name;
     return HST_STATUS_OK;
 }
 

@@ -38,6 +38,8 @@ typedef struct job {
     float *scratch, *shared, *panels;           /* the last two: of all images, made once by all workers; or NULL */
     int64_t phases;
     int64_t each; /* floats of a worker's scratch */
+    float low, high;
+    bool open; /* conv_f32_finish is to follow */
 } job;
 
 /* ---- tiles ---- */
@@ -73,11 +75,42 @@ void conv_f32_pack(const float *weight, int64_t groups, int64_t filters, int64_t
         }
 }
 
+int64_t conv_f32_layout(void) {
+    const conv_family *f = kernels_get()->conv_f32();
+    int64_t layout = 0;
+    for (int i = 0; i < CONV_HEIGHTS_MOST; i++) layout |= (int64_t)(f->height[i].rows > 0) << f->height[i].rows;
+    return layout;
+}
+
+void conv_f32_places(int64_t layout, int64_t groups, int64_t filters, int64_t k, int64_t *to) {
+    int64_t place = 0;
+    for (int64_t g = 0; g < groups; g++)
+        for (int64_t row = 0, rows; row < filters; row += rows, to += rows * k) {
+            rows = CONV_ROWS_MOST;
+            while (rows > 1 && (rows > filters - row || !(layout >> rows & 1))) rows--;
+            for (int64_t i = 0; i < k; i++)
+                for (int64_t r = 0; r < rows; r++) to[r * k + i] = place++;
+        }
+}
+
 /* ---- the product ---- */
 
+bool conv_f32_bounds(const conv_f32 *p, float *low, float *high) {
+    const bool clip = p->function == UNARY_CLIP, relu = p->function == UNARY_RELU;
+    *low = -INFINITY, *high = INFINITY;
+    if (p->residual || (p->function != UNARY_COPY && !clip && !relu)) return true;
+    if (clip) *low = p->parameter[0], *high = p->parameter[1];
+    if (relu) *low = 0;
+    return false;
+}
+
+void conv_f32_finish(const conv_f32 *p, float *y, int64_t n) {
+    if (p->residual) kernels_get()->binary_f32(BINARY_ADD, n, y, 1, p->residual + (y - p->y), 1, y);
+    if (p->function != UNARY_COPY) kernels_get()->unary_f32(p->function, p->parameter, n, y, y);
+}
+
 /* Takes outputs of slots [slot, slot + n) from a tile to their places; *at: the row of outputs to begin with. */
-static void keep(const job *j, const float *tile, int64_t ld, int rows, int64_t slot, int64_t n, int64_t *at,
-                 float *y) {
+static void keep(const job *j, const float *tile, int rows, int64_t slot, int64_t n, int64_t *at, float *y) {
     const int64_t end = slot + n;
     int64_t row = *at;
     for (; row < j->rows && j->start[row] < end; row++) {
@@ -85,10 +118,26 @@ static void keep(const job *j, const float *tile, int64_t ld, int rows, int64_t 
         const int64_t stop = j->start[row] + j->width < end ? j->start[row] + j->width : end;
         float *to = y + row * j->width + (begin - j->start[row]);
         for (int r = 0; r < rows && stop > begin; r++)
-            conv_copy(to + r * j->out, tile + r * ld + (begin - slot), stop - begin);
+            conv_copy(to + r * j->out, tile + r * CONV_WIDTH_MOST + (begin - slot), stop - begin);
         if (j->start[row] + j->width > end) break;
     }
     *at = row;
+}
+
+/* The last row of outputs that begins at or before a slot. */
+static int64_t row_at(const job *j, int64_t slot) {
+    int64_t begin = 0;
+    for (int64_t high = j->rows; begin + 1 < high;) {
+        const int64_t middle = begin + (high - begin) / 2;
+        *(j->start[middle] <= slot ? &begin : &high) = middle;
+    }
+    return begin;
+}
+
+/* Outputs that lie before a slot. */
+static int64_t outputs_before(const job *j, int64_t slot) {
+    const int64_t row = row_at(j, slot), some = slot - j->start[row];
+    return row * j->width + (some < j->width ? some : j->width);
 }
 
 /* Where K steps of outputs from slot s on, `width` of them, are read. */
@@ -123,12 +172,10 @@ static void multiply(const job *j, int64_t image, const float *x, int64_t tile, 
     _Alignas(64) float spare[CONV_ROWS_MOST * CONV_WIDTH_MOST];
     const conv_f32 *p = j->p;
     const int64_t g = image % p->groups, lanes = j->f->lanes;
-    int64_t row = row_of(j->f, p->filters, tile), begin = 0;
+    const int64_t begin = row_at(j, slot);
+    const int64_t first = outputs_before(j, slot), last = outputs_before(j, end);
+    int64_t row = row_of(j->f, p->filters, tile);
     if (j->c->runtime->check(j->c, NULL) != HST_STATUS_OK) return; /* conv_f32_run gives the status */
-    for (int64_t high = j->rows; begin + 1 < high;) { /* the last row of outputs that begins at or before slot */
-        const int64_t middle = begin + (high - begin) / 2;
-        *(j->start[middle] <= slot ? &begin : &high) = middle;
-    }
     if (j->in_panel && !j->panels) make_panels(j, image, x, slot, end, panels);
     for (; tile < tile_end; tile++) {
         const int kind = tile_at(j->f, p->filters, row), rows = j->f->height[kind].rows;
@@ -136,6 +183,7 @@ static void multiply(const job *j, int64_t image, const float *x, int64_t tile, 
         float *y = p->y + (image * p->filters + row) * j->out;
         conv_tile t = {.k = j->k, .w = p->packed + (g * p->filters + row) * j->k, .rows = rows};
         t.bias = p->bias ? p->bias + g * p->filters + row : none;
+        t.low = j->low, t.high = j->high;
         int64_t at = begin;
         for (int64_t s = slot, n; s < end; s += n) {
             n = end - s < width ? end - s : width;
@@ -151,10 +199,11 @@ static void multiply(const job *j, int64_t image, const float *x, int64_t tile, 
             t.ldy = direct ? j->out : CONV_WIDTH_MOST;
             j->f->tile(&t);
             if (!direct)
-                keep(j, spare, CONV_WIDTH_MOST, rows, s, n, &at, y);
+                keep(j, spare, rows, s, n, &at, y);
             else if (into + n == j->width && at + 1 < j->rows)
                 at++;
         }
+        for (int r = 0; r < rows && j->open; r++) conv_f32_finish(p, y + r * j->out + first, last - first);
         row += rows;
     }
 }
@@ -220,9 +269,11 @@ static void work(void *arg, const team_context *ctx) {
     for (int64_t u; (u = team_next(ctx, 2, j->images * j->slot_parts * j->row_parts)) >= 0;) unit(j, u, own);
 }
 
-/* ---- the plan ---- */
+/* ---- the plan: what runs once a node is compiled for size ---- */
 
-static hst_status floats(eval_context *c, int64_t n, float **out, hst_error *err) {
+#define ONCE __attribute__((cold))
+
+ONCE static hst_status floats(eval_context *c, int64_t n, float **out, hst_error *err) {
     size_t bytes;
     void *memory;
     if (n > INT64_MAX - 2 * CONV_WIDTH_MOST || !size_mul((size_t)n + 2 * CONV_WIDTH_MOST, sizeof(float), &bytes))
@@ -232,7 +283,7 @@ static hst_status floats(eval_context *c, int64_t n, float **out, hst_error *err
     return HST_STATUS_OK;
 }
 
-static hst_status indices(eval_context *c, int64_t n, int64_t **out, hst_error *err) {
+ONCE static hst_status indices(eval_context *c, int64_t n, int64_t **out, hst_error *err) {
     size_t bytes;
     void *memory;
     if (!size_mul((size_t)n + 1, sizeof(int64_t), &bytes))
@@ -250,7 +301,7 @@ static bool panels_pay(const job *j) {
 }
 
 /* Where rows of outputs begin; one row where they lie close. */
-static hst_status find_rows(eval_context *c, job *j, hst_error *err) {
+ONCE static hst_status find_rows(eval_context *c, job *j, hst_error *err) {
     const window *w = &j->p->w;
     const int last = w->rank - 1;
     int64_t *start = NULL, o[WINDOW_RANK_MAX] = {0};
@@ -270,7 +321,7 @@ static hst_status find_rows(eval_context *c, job *j, hst_error *err) {
 
 /* The last image's last tile would read beyond x: what it reads there comes from a copy of x's end, with room behind.
  */
-static hst_status mind_the_end(eval_context *c, job *j, const int64_t *offset, hst_error *err) {
+ONCE static hst_status mind_the_end(eval_context *c, job *j, const int64_t *offset, hst_error *err) {
     const int64_t all = j->planes.group, some = all < 2 * CONV_WIDTH_MOST ? all : 2 * CONV_WIDTH_MOST;
     const float *end = j->p->x + j->images * all;
     float *copy = NULL;
@@ -286,7 +337,7 @@ static hst_status mind_the_end(eval_context *c, job *j, const int64_t *offset, h
     return HST_STATUS_OK;
 }
 
-static hst_status find_offsets(eval_context *c, job *j, hst_error *err) {
+ONCE static hst_status find_offsets(eval_context *c, job *j, hst_error *err) {
     int64_t *offset = NULL;
     HST_TRY(indices(c, j->k, &offset, err));
     j->offset = offset;
@@ -305,7 +356,7 @@ static hst_status find_offsets(eval_context *c, job *j, hst_error *err) {
 
 /* Parts of slots that stay in a worker's cache while the tiles pass by; enough units that none waits long for another,
  * as long as they have some work each. */
-static void cut(job *j, int workers) {
+ONCE static void cut(job *j, int workers) {
     const int64_t cache = cpu_cache(2) ? (int64_t)cpu_cache(2) : 512 * 1024;
     const int64_t slot =
         (j->folded && !panels_pay(j) ? j->planes.group / (j->planes.plane ? j->planes.plane : 1) : j->k) * 4;
@@ -328,12 +379,13 @@ static void cut(job *j, int workers) {
     if (j->row_parts < 1) j->row_parts = 1;
 }
 
-hst_status conv_f32_run(eval_context *c, const conv_f32 *p, hst_error *err) {
+ONCE hst_status conv_f32_run(eval_context *c, const conv_f32 *p, hst_error *err) {
     const window *w = &p->w;
     job j = {.c = c, .p = p, .f = kernels_get()->conv_f32()};
     j.out = window_count(w->out, w->rank);
     if (!j.out || !p->batch || !p->filters) return HST_STATUS_OK;
     j.images = p->batch * p->groups; /* fits, as y's count does */
+    j.open = conv_f32_bounds(p, &j.low, &j.high);
     bool done;
     HST_TRY(conv_f32_depthwise(c, p, &done, err));
     if (done) return HST_STATUS_OK;

@@ -1,10 +1,12 @@
-/* Convolution of f32 planes. Each output is one chain over (channel, tap) in index order from +0, then + bias: the bits
- * do not depend on the path, the threads, the batch or the ISA. */
+/* Convolution of f32 planes: y = act(chain + bias + residual), where the chain of each output runs over (channel, tap) in
+ * index order from +0: the bits do not depend on the path, the threads, the batch or the ISA. */
 #ifndef OPS_CONV_F32_H
 #define OPS_CONV_F32_H
 
+#include <math.h>
 #include <string.h>
 
+#include "kernels/elementwise/elementwise.h"
 #include "ops/sliding.h"
 
 typedef struct conv_f32 {
@@ -15,11 +17,23 @@ typedef struct conv_f32 {
     const float *packed;       /* [groups] as conv_f32_pack lays them out */
     const float *bias;         /* [groups, filters]; NULL: none */
     float *y;                  /* [batch, groups, filters, out …] */
+    const float *residual;     /* like y; NULL: none */
+    unary function;            /* UNARY_COPY: none */
+    float parameter[2];
 } conv_f32;
 
 hst_status conv_f32_run(eval_context *c, const conv_f32 *p, hst_error *err);
 /* Lays weights [groups, filters, k] out for the kernel's tiles: as many elements. */
 void conv_f32_pack(const float *weight, int64_t groups, int64_t filters, int64_t k, float *to);
+/* The layout that it makes: bit h says that there are tiles of h filters. And where each weight is found in any such
+ * layout: to[groups · filters · k]. */
+int64_t conv_f32_layout(void);
+void conv_f32_places(int64_t layout, int64_t groups, int64_t filters, int64_t k, int64_t *to);
+
+/* What follows the sum: the tiles hold it between two bounds, which is Relu and Clip. Where there is more to do,
+ * conv_f32_finish passes over outputs that are still in a cache: n of them, one after the other, from `y` on. */
+bool conv_f32_bounds(const conv_f32 *p, float *low, float *high); /* true: conv_f32_finish is to follow */
+void conv_f32_finish(const conv_f32 *p, float *y, int64_t n);
 
 /* One channel and one filter a group, and many of them (conv_f32_depthwise.c); *done false: not for this. */
 hst_status conv_f32_depthwise(eval_context *c, const conv_f32 *p, bool *done, hst_error *err);

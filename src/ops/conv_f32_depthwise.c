@@ -34,6 +34,8 @@ typedef struct job {
     int64_t *offset;                 /* [taps] */
     float *scratch;
     int64_t each;
+    float low, high;
+    bool open; /* conv_f32_finish is to follow */
 } job;
 
 static axis axis_of(const window *w, int a) {
@@ -52,7 +54,7 @@ static int64_t ceil_div(int64_t a, int64_t b) {
     return (a + b - 1) / b;
 }
 
-static bool plan(const conv_f32 *p, int workers, job *j) {
+static __attribute__((cold)) bool plan(const conv_f32 *p, int workers, job *j) {
     const window *w = &p->w;
     j->p = p;
     j->f = kernels_get()->conv_f32();
@@ -118,6 +120,7 @@ static void turn_out(const job *j, const float *pixels, int64_t n, int64_t chann
         gemm_f32_pack(j->turn, &from, nr, nr, 0, 1, panel); /* what lies behind the last pixel is turned, too */
         for (int64_t c = 0; c < channels; c++) conv_copy(y + c * out + i, panel + c * nr, smaller(n - i, nr));
     }
+    for (int64_t c = 0; c < channels && j->open; c++) conv_f32_finish(j->p, y + c * out, n);
 }
 
 /* The widest tile that covers a row of outputs in the fewest tiles, or in two that overlap. */
@@ -143,6 +146,8 @@ static void compute(const job *j, const float *w, const float *bias, const float
                                    .y = pixels + (r * columns + first) * j->nr,
                                    .pitch = j->nr,
                                    .step = j->x.stride * j->nr,
+                                   .low = j->low,
+                                   .high = j->high,
                                    .outputs = (int)each};
             j->f->pixels(&t);
         }
@@ -188,7 +193,7 @@ static void work(void *arg, const team_context *ctx) {
     }
 }
 
-hst_status conv_f32_depthwise(eval_context *c, const conv_f32 *p, bool *done, hst_error *err) {
+__attribute__((cold)) hst_status conv_f32_depthwise(eval_context *c, const conv_f32 *p, bool *done, hst_error *err) {
     const double macs = (double)window_count(p->w.kernel, p->w.rank) * (double)window_count(p->w.out, p->w.rank) *
                         (double)(p->batch * p->groups);
     int workers = team_size(c->team);
@@ -211,6 +216,7 @@ hst_status conv_f32_depthwise(eval_context *c, const conv_f32 *p, bool *done, hs
     for (int64_t k = 0; k < j.taps; k++)
         j.offset[k] = (k / j.x.kernel * j.y.dilation * j.in_columns + k % j.x.kernel * j.x.dilation) * j.nr;
     c->macs += (uint64_t)macs;
+    j.open = conv_f32_bounds(p, &j.low, &j.high);
     team_run(c->team, workers, work, &j);
     return c->runtime->check(c, err);
 }

@@ -1,4 +1,4 @@
-/* Activations written out in elementary operators become one: Gelu (erf and tanh forms), QuickGelu, Silu.
+/* Activations written out in elementary operators become one: Gelu (erf and tanh forms), QuickGelu, Silu, HardSwish.
  *
  * They are found by meaning: the nodes between a value x and an output y, all elementwise with scalar constants, are a
  * function of one variable; it is computed at sample points and compared with the known ones. So any order of factors,
@@ -31,6 +31,10 @@ static bool evaluate_unary(const node *n, double a, double *y) {
     if (node_is(n, "", "Neg")) return *y = -a, true;
     if (node_is(n, "", "Reciprocal")) return *y = 1 / a, true;
     if (node_is(n, "", "Sigmoid")) return *y = 1 / (1 + exp(-a)), true;
+    if (node_is(n, "", "Relu")) return *y = a > 0 ? a : 0, true;
+    if (node_is(n, "", "HardSigmoid"))
+        return *y = fmin(1, fmax(0, (double)node_float(n, "alpha", 0.2f) * a + (double)node_float(n, "beta", 0.5f))),
+               true;
     if (node_is(n, "", "Identity")) return *y = a, true;
     if (node_is(n, "", "Cast")) return *y = a, dtype_is_float(n->out[0]->type.dtype);
     return false;
@@ -53,7 +57,11 @@ static bool evaluate(cone *c, const value *v, double *y) {
     }
     const node *n = v->producer;
     if (!n || ++c->steps > 8 * CONE_MOST || n->n_out != 1) return false;
-    double a, b;
+    double a, b, high;
+    if (n->n_in == 3 && node_is(n, "", "Clip") && n->opset >= 11) {
+        if (!evaluate(c, n->in[0], &a) || !match_scalar(n->in[1], &b) || !match_scalar(n->in[2], &high)) return false;
+        return *y = fmin(high, fmax(b, a)), true;
+    }
     if (n->n_in == 1) return evaluate(c, n->in[0], &a) && evaluate_unary(n, a, y);
     if (n->n_in == 2 && n->in[0] && n->in[1])
         return evaluate(c, n->in[0], &a) && evaluate(c, n->in[1], &b) && evaluate_binary(n, a, b, y);
@@ -73,6 +81,10 @@ static double silu(double x) {
     return x / (1 + exp(-x));
 }
 
+static double hard_swish(double x) {
+    return x * fmin(1, fmax(0, x / 6 + 0.5));
+}
+
 typedef struct known_function {
     double (*fn)(double);
     const char *domain, *op_type;
@@ -84,7 +96,8 @@ typedef struct known_function {
 static const known_function functions[] = {{gelu_erf, "", "Gelu", 20, "none", 0},
                                            {gelu_tanh, "", "Gelu", 20, "tanh", 0},
                                            {quick_gelu, "com.microsoft", "QuickGelu", 1, NULL, 1.702f},
-                                           {silu, "com.microsoft", "QuickGelu", 1, NULL, 1.0f}};
+                                           {silu, "com.microsoft", "QuickGelu", 1, NULL, 1.0f},
+                                           {hard_swish, "", "HardSwish", 14, NULL, 0}};
 
 /* Constants are often rounded to f32 or shortened by their authors (0.79788): a few 1e-6 are theirs, more is another
  * function. In a half-precision graph √2 is 1.4140625; there the nearest function is meant (the two Gelus differ by
@@ -129,7 +142,7 @@ static int candidates(value *y, value **list, int most) {
     list[n++] = y;
     for (int at = 0; at < n; at++) {
         const node *p = list[at]->producer;
-        if (!p || p->n_in > 2) continue;
+        if (!p || p->n_in > (node_is(p, "", "Clip") ? 3 : 2)) continue;
         for (int i = 0; i < p->n_in; i++) {
             value *v = p->in[i];
             bool seen = !v || v->constant;

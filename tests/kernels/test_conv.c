@@ -7,6 +7,8 @@
 
 #include <cmocka.h>
 
+#include <math.h>
+
 #include "guarded.h"
 #include "kernels/kernels.h"
 
@@ -25,7 +27,7 @@ static void expect(const conv_family *reference, const conv_tile *t, int64_t n, 
 }
 
 static void check(const conv_family *f, const conv_family *reference, int rows, int vectors, int64_t k,
-                  uint64_t *seed) {
+                  bool bounds, uint64_t *seed) {
     enum { SPREAD = 37 };
     const int64_t n = (int64_t)vectors * f->lanes;
     guarded x = guarded_new((size_t)(n + SPREAD) * 4), y = guarded_new((size_t)(n * rows) * 4 + 4);
@@ -38,6 +40,8 @@ static void check(const conv_family *f, const conv_family *reference, int rows, 
     for (int64_t i = 0; i < k; i++) offset[i] = i == 0 ? SPREAD : guarded_random(seed) % (SPREAD + 1);
     conv_tile t = {
         .k = k, .w = w.data, .x = x.data, .offset = offset, .bias = bias.data, .rows = rows, .vectors = vectors};
+    t.low = bounds ? -0.25f : -INFINITY;
+    t.high = bounds ? 0.5f : INFINITY;
     expect(reference, &t, n, want);
     memset(y.data, 0xff, (size_t)(n * rows) * 4 + 4);
     t.y = (float *)y.data + 1;
@@ -61,7 +65,8 @@ static void check_family(const conv_family *f, const conv_family *reference) {
         rows = f->height[at].rows;
         for (int v = 1; v <= most; v++)
             for (int64_t k = 0; k < 64 && (v == most || f->height[at].narrow >> v & 1); k = k * 2 + 1)
-                check(f, reference, rows, v, k, &seed);
+                for (int bounds = 0; bounds < 2; bounds++)
+                    check(f, reference, rows, v, k, bounds, &seed);
     }
     assert_int_equal(rows, 1); /* any number of filters can be cut */
 }
@@ -77,7 +82,8 @@ static void check_pixels(const conv_family *f, const conv_family *reference, int
     for (int64_t i = 0; i < k * pitch; i++) ((float *)w.data)[i] = guarded_float(seed);
     for (int64_t i = 0; i < pitch; i++) ((float *)bias.data)[i] = guarded_float(seed);
     for (int64_t i = 0; i < k; i++) offset[i] = i == 0 ? spread : guarded_random(seed) % (spread + 1);
-    conv_pixels t = {k, w.data, x.data, offset, bias.data, want, pitch, step, outputs};
+    const float bound = k % 2 ? 0.25f : INFINITY;
+    conv_pixels t = {k, w.data, x.data, offset, bias.data, want, pitch, step, -bound, bound, outputs};
     reference->pixels(&t);
     memset(y.data, 0xff, (size_t)(outputs * pitch) * 4);
     t.y = y.data;

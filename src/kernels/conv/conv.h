@@ -1,5 +1,6 @@
 /* Convolution tiles: `rows` filters over neighbouring outputs,
- *   y[r][i] = acc + bias[r],   acc = +0; for k = 0 … K-1: acc = fma(w[k][r], x[offset[k] + i], acc)
+ *   y[r][i] = min(high, max(low, acc + bias[r]))
+ *   acc = +0; for k = 0 … K-1: acc = fma(w[k][r], x[offset[k] + i], acc)
  * the chain that kernels/gemm_f32 computes over an unfolded input. What the K steps read is the caller's: taps of
  * planes as they stand, of padded planes, of unfolded ones; strides too: planes are stored by phases, so that
  * neighbouring outputs read neighbouring elements.
@@ -21,11 +22,13 @@ typedef struct conv_tile {
     const float *bias;     /* [rows]; -0 where there is none: it changes nothing */
     float *y;              /* [rows][vectors · lanes], leading dimension ldy */
     int64_t ldy;
+    float low, high; /* -inf and inf leave every value as it is, NaN always is */
     int rows, vectors;
 } conv_tile;
 
 /* The same for layers with one channel a group (depthwise), whose planes lie channel by channel in each pixel:
- *   y[o · pitch + c] = acc + bias[c],   acc = +0; for k: acc = fma(x[offset[k] + o · step + c], w[k · pitch + c], acc)
+ *   y[o · pitch + c] = min(high, max(low, acc + bias[c]))
+ *   acc = +0; for k: acc = fma(x[offset[k] + o · step + c], w[k · pitch + c], acc)
  */
 typedef struct conv_pixels {
     int64_t k;
@@ -35,10 +38,11 @@ typedef struct conv_pixels {
     const float *bias;     /* [pitch]; -0 where there is none */
     float *y;              /* [outputs][pitch] */
     int64_t pitch, step;   /* pitch: channels, a multiple of the family's lanes */
-    int outputs;           /* one of conv_pixel_counts */
+    float low, high;
+    int outputs; /* one of conv_pixel_counts */
 } conv_pixels;
 
-static const int conv_pixel_counts[] = {14, 10, 7, 4, 2, 1}; /* a row is covered by tiles that may overlap */
+static const int conv_pixel_counts[] = {14, 7, 4, 1}; /* a row is covered by tiles that may overlap */
 
 typedef struct conv_family {
     const char *name;

@@ -2,6 +2,7 @@
 #include <math.h>
 
 #include "kernels/kernels.h"
+#include "kernels/vec/scalar.h"
 
 enum { LANES = 4 };
 
@@ -10,7 +11,7 @@ static void tile(const conv_tile *t) {
         for (int64_t i = 0; i < t->vectors * LANES; i++) {
             float acc = 0;
             for (int64_t k = 0; k < t->k; k++) acc = fmaf(t->w[k * t->rows + r], t->x[t->offset[k] + i], acc);
-            t->y[r * t->ldy + i] = acc + t->bias[r];
+            t->y[r * t->ldy + i] = f32_min(t->high, f32_max(t->low, acc + t->bias[r]));
         }
 }
 
@@ -20,7 +21,7 @@ static void pixels(const conv_pixels *t) {
             float acc = 0;
             for (int64_t k = 0; k < t->k; k++)
                 acc = fmaf(t->x[t->offset[k] + o * t->step + c], t->w[k * t->pitch + c], acc);
-            t->y[o * t->pitch + c] = acc + t->bias[c];
+            t->y[o * t->pitch + c] = f32_min(t->high, f32_max(t->low, acc + t->bias[c]));
         }
 }
 

@@ -28,11 +28,13 @@ static inline __attribute__((always_inline)) void outputs(const conv_tile *t, co
                 acc[r][v] = vf_fma(one, rows > 3 ? own[v] : vf_load(x + v * L), acc[r][v]);
         }
     }
+    const vf low = vf_set(t->low), high = vf_set(t->high);
 #pragma GCC unroll 12
     for (int r = 0; r < rows; r++) {
         const vf bias = vf_set(t->bias[r]);
 #pragma GCC unroll 8
-        for (int v = 0; v < vectors; v++) vf_store(t->y + r * t->ldy + v * L, vf_add(acc[r][v], bias));
+        for (int v = 0; v < vectors; v++)
+            vf_store(t->y + r * t->ldy + v * L, vf_min(high, vf_max(low, vf_add(acc[r][v], bias))));
     }
 }
 
@@ -59,12 +61,7 @@ static void tile(const conv_tile *t) {
         TILE(2, 8);
 #endif
         TILE(1, 8);
-        TILE(1, 7);
-        TILE(1, 6);
-        TILE(1, 5);
         TILE(1, 4);
-        TILE(1, 3);
-        TILE(1, 2);
         TILE(1, 1);
     default:
         break;
@@ -85,9 +82,10 @@ static inline __attribute__((always_inline)) void channels(const conv_pixels *t,
 #pragma GCC unroll 14
         for (int o = 0; o < outputs; o++) acc[o] = vf_fma(vf_load(x + o * step), one, acc[o]);
     }
-    const vf bias = vf_load(t->bias + first);
+    const vf bias = vf_load(t->bias + first), low = vf_set(t->low), high = vf_set(t->high);
 #pragma GCC unroll 14
-    for (int o = 0; o < outputs; o++) vf_store(t->y + o * pitch + first, vf_add(acc[o], bias));
+    for (int o = 0; o < outputs; o++)
+        vf_store(t->y + o * pitch + first, vf_min(high, vf_max(low, vf_add(acc[o], bias))));
 }
 
 static inline __attribute__((always_inline)) void pixels_of(const conv_pixels *t, const int outputs) {
@@ -106,10 +104,8 @@ static inline __attribute__((always_inline)) void pixels_of(const conv_pixels *t
 static void pixels(const conv_pixels *t) {
     switch (t->outputs) {
         PIXELS(1);
-        PIXELS(2);
         PIXELS(4);
         PIXELS(7);
-        PIXELS(10);
         PIXELS(14);
     default:
         break;
@@ -120,9 +116,9 @@ static const conv_family family = {
     .name = "conv_f32" VEC_TEXT,
     .lanes = L,
 #if VEC_LANES == 8
-    .height = {{6, 2, 1u << 1}, {4, 3, 0}, {3, 4, 0}, {2, 4, 0}, {1, 8, 0xfe}},
+    .height = {{6, 2, 1u << 1}, {4, 3, 0}, {3, 4, 0}, {2, 4, 0}, {1, 8, 1u << 4 | 1u << 1}},
 #else
-    .height = {{12, 2, 1u << 1}, {8, 3, 0}, {6, 4, 0}, {4, 4, 0}, {3, 4, 0}, {2, 8, 0}, {1, 8, 0xfe}},
+    .height = {{12, 2, 1u << 1}, {8, 3, 0}, {6, 4, 0}, {4, 4, 0}, {3, 4, 0}, {2, 8, 0}, {1, 8, 1u << 4 | 1u << 1}},
 #endif
     .tile = tile,
     .pixels = pixels,
