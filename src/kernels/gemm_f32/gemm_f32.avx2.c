@@ -7,7 +7,7 @@
 enum {
     NR = 16,
     FAR = 2048,
-    NEAR = 1024 /* bytes of the panel fetched ahead: from memory, from the second level cache */
+    NEAR = 2048 /* bytes of the panel fetched ahead: from memory, from the second level cache */
 };
 
 static inline __m256i tail_mask(int64_t n) { /* lanes below n, n <= 8 or negative */
@@ -15,53 +15,63 @@ static inline __m256i tail_mask(int64_t n) { /* lanes below n, n <= 8 or negativ
     return _mm256_cmpgt_epi32(_mm256_set1_epi32(n < 0 ? 0 : n > 8 ? 8 : (int)n), lane);
 }
 
-/* Finishes `rows` × 16 columns of which n exist. */
+static inline __attribute__((always_inline)) __m256 load_some(const float *from, const bool all, __m256i m) {
+    return all ? _mm256_loadu_ps(from) : _mm256_maskload_ps(from, m);
+}
+static inline __attribute__((always_inline)) void store_some(float *to, const bool all, __m256i m, __m256 x) {
+    if (all)
+        _mm256_storeu_ps(to, x);
+    else
+        _mm256_maskstore_ps(to, m, x);
+}
+
+/* Finishes `rows` × 16 columns: all of them, or n. What there is to do is asked once, not row by row. */
+static inline __attribute__((always_inline)) void finish_columns(const gemm_f32_tile *t, const int rows, const int p,
+                                                                 const bool all, int64_t n, __m256 (*acc)[8]) {
+    const __m256i m0 = tail_mask(n), m1 = tail_mask(n - 8);
+    float *c = t->c + p * NR;
+    if (t->scale != 1) {
+        const __m256 scale = _mm256_set1_ps(t->scale);
+#pragma GCC unroll 8
+        for (int r = 0; r < rows; r++)
+            for (int j = 2 * p; j < 2 * p + 2; j++) acc[r][j] = _mm256_mul_ps(scale, acc[r][j]);
+    }
+    if (t->row_scale) {
+#pragma GCC unroll 8
+        for (int r = 0; r < rows; r++)
+            for (int j = 2 * p; j < 2 * p + 2; j++)
+                acc[r][j] = _mm256_mul_ps(_mm256_broadcast_ss(t->row_scale + r), acc[r][j]);
+    }
+    if (t->bias) {
+        const __m256 b0 = load_some(t->bias + p * NR, all, m0), b1 = load_some(t->bias + p * NR + 8, all, m1);
+#pragma GCC unroll 8
+        for (int r = 0; r < rows; r++) {
+            acc[r][2 * p] = _mm256_add_ps(acc[r][2 * p], b0);
+            acc[r][2 * p + 1] = _mm256_add_ps(acc[r][2 * p + 1], b1);
+        }
+    }
+    if (t->residual) {
+        const float *residual = t->residual + p * NR;
+#pragma GCC unroll 8
+        for (int r = 0; r < rows; r++) {
+            acc[r][2 * p] = _mm256_add_ps(acc[r][2 * p], load_some(residual + r * t->ldr, all, m0));
+            acc[r][2 * p + 1] = _mm256_add_ps(acc[r][2 * p + 1], load_some(residual + r * t->ldr + 8, all, m1));
+        }
+    }
+#pragma GCC unroll 8
+    for (int r = 0; r < rows; r++) {
+        store_some(c + r * t->ldc, all, m0, acc[r][2 * p]);
+        store_some(c + r * t->ldc + 8, all, m1, acc[r][2 * p + 1]);
+    }
+}
+
 static inline __attribute__((always_inline)) void finish(const gemm_f32_tile *t, const int rows, const int p,
                                                          __m256 (*acc)[8]) {
     const int64_t n = t->n - (int64_t)p * NR;
-    const __m256 scale = _mm256_set1_ps(t->scale);
-    const float *bias = t->bias ? t->bias + p * NR : 0, *residual = t->residual ? t->residual + p * NR : 0;
-    float *c = t->c + p * NR;
-    if (n >= NR) {
-        const __m256 b0 = bias ? _mm256_loadu_ps(bias) : _mm256_setzero_ps();
-        const __m256 b1 = bias ? _mm256_loadu_ps(bias + 8) : _mm256_setzero_ps();
-#pragma GCC unroll 8
-        for (int r = 0; r < rows; r++) {
-            __m256 x0 = acc[r][2 * p], x1 = acc[r][2 * p + 1];
-            if (t->scale != 1) x0 = _mm256_mul_ps(scale, x0), x1 = _mm256_mul_ps(scale, x1);
-            if (t->row_scale) {
-                const __m256 own = _mm256_broadcast_ss(t->row_scale + r);
-                x0 = _mm256_mul_ps(own, x0), x1 = _mm256_mul_ps(own, x1);
-            }
-            if (bias) x0 = _mm256_add_ps(x0, b0), x1 = _mm256_add_ps(x1, b1);
-            if (residual) {
-                x0 = _mm256_add_ps(x0, _mm256_loadu_ps(residual + r * t->ldr));
-                x1 = _mm256_add_ps(x1, _mm256_loadu_ps(residual + r * t->ldr + 8));
-            }
-            _mm256_storeu_ps(c + r * t->ldc, x0);
-            _mm256_storeu_ps(c + r * t->ldc + 8, x1);
-        }
-        return;
-    }
-    const __m256i m0 = tail_mask(n), m1 = tail_mask(n - 8);
-    const __m256 b0 = bias ? _mm256_maskload_ps(bias, m0) : _mm256_setzero_ps();
-    const __m256 b1 = bias ? _mm256_maskload_ps(bias + 8, m1) : _mm256_setzero_ps();
-#pragma GCC unroll 8
-    for (int r = 0; r < rows; r++) {
-        __m256 x0 = acc[r][2 * p], x1 = acc[r][2 * p + 1];
-        if (t->scale != 1) x0 = _mm256_mul_ps(scale, x0), x1 = _mm256_mul_ps(scale, x1);
-        if (t->row_scale) {
-            const __m256 own = _mm256_broadcast_ss(t->row_scale + r);
-            x0 = _mm256_mul_ps(own, x0), x1 = _mm256_mul_ps(own, x1);
-        }
-        if (bias) x0 = _mm256_add_ps(x0, b0), x1 = _mm256_add_ps(x1, b1);
-        if (residual) {
-            x0 = _mm256_add_ps(x0, _mm256_maskload_ps(residual + r * t->ldr, m0));
-            x1 = _mm256_add_ps(x1, _mm256_maskload_ps(residual + r * t->ldr + 8, m1));
-        }
-        _mm256_maskstore_ps(c + r * t->ldc, m0, x0);
-        _mm256_maskstore_ps(c + r * t->ldc + 8, m1, x1);
-    }
+    if (n >= NR)
+        finish_columns(t, rows, p, true, n, acc);
+    else
+        finish_columns(t, rows, p, false, n, acc);
 }
 
 typedef enum panel_type { F32, F16, BF16 } panel_type;
@@ -89,26 +99,31 @@ static inline __attribute__((always_inline)) void tile_of(const gemm_f32_tile *t
     for (int r = 0; r < rows; r++)
 #pragma GCC unroll 8
         for (int j = 0; j < 2 * panels; j++) acc[r][j] = _mm256_setzero_ps();
-            /* The result's lines are mostly another worker's: asked for now, they are here when they are written. */
-#pragma GCC unroll 8
-    for (int r = 0; r < rows; r++)
-#pragma GCC unroll 4
-        for (int p = 0; p < panels; p++) __builtin_prefetch(t->c + r * t->ldc + p * NR, 1);
+    /* The last steps fetch what the next tile begins with. */
+    const char *fetch = b + NEAR;
+    int64_t k = t->k;
+    for (int64_t rest = panels == 1 ? NEAR / (NR * size) : 0;; rest = 0) {
 #pragma GCC unroll 1
-    for (int64_t k = t->k; k > 0; k--, a0++, a3++, b += NR * size, ahead += (uintptr_t)ahead_step) {
+        for (; k > rest; k--, a0++, a3++, b += NR * size, fetch += NR * size, ahead += (uintptr_t)ahead_step) {
 #pragma GCC unroll 4
-        for (int p = 0; p < panels; p++) {
-            const char *own = b + p * b_stride * size;
-            const __m256 b0 = load_panel(own, type), b1 = load_panel(own + 8 * size, type);
+            for (int p = 0; p < panels; p++) {
+                const char *own = b + p * b_stride * size;
+                const __m256 b0 = load_panel(own, type), b1 = load_panel(own + 8 * size, type);
 #pragma GCC unroll 8
-            for (int r = 0; r < rows; r++) {
-                const __m256 x = _mm256_broadcast_ss((r < 3 ? a0 : a3) + r % 3 * lda);
-                acc[r][2 * p] = _mm256_fmadd_ps(x, b0, acc[r][2 * p]);
-                acc[r][2 * p + 1] = _mm256_fmadd_ps(x, b1, acc[r][2 * p + 1]);
+                for (int r = 0; r < rows; r++) {
+                    const __m256 x = _mm256_broadcast_ss((r < 3 ? a0 : a3) + r % 3 * lda);
+                    acc[r][2 * p] = _mm256_fmadd_ps(x, b0, acc[r][2 * p]);
+                    acc[r][2 * p + 1] = _mm256_fmadd_ps(x, b1, acc[r][2 * p + 1]);
+                }
+                _mm_prefetch(panels > 1 ? own + FAR : fetch, _MM_HINT_T0);
+                if (panels == 1) _mm_prefetch((const char *)ahead, _MM_HINT_T1);
             }
-            _mm_prefetch(own + (panels > 1 ? FAR : NEAR), _MM_HINT_T0);
-            if (panels == 1) _mm_prefetch((const char *)ahead, _MM_HINT_T1);
         }
+        if (rest == 0) break;
+        fetch = t->next_b ? t->next_b : t->b;
+        if (!t->next_a) continue;
+#pragma GCC unroll 8
+        for (int r = 0; r < rows; r++) _mm_prefetch((const char *)(t->next_a + r * lda), _MM_HINT_T0);
     }
 #pragma GCC unroll 4
     for (int p = 0; p < panels; p++) finish(t, rows, p, acc);

@@ -8,7 +8,8 @@ enum {
     NR = 32,
     MR = 12,
     FAR = 2048,
-    NEAR = 1024 /* bytes of the panel fetched ahead: from memory, from the next cache */
+    NEAR = 2048, /* bytes of the panel fetched ahead: from memory, from the next cache */
+    STEPS_NEAR = NEAR / (NR * 4)
 };
 
 static inline __mmask16 tail_mask(int64_t n) {
@@ -46,37 +47,51 @@ static inline void store_some(float *to, __mmask16 m, __m512 v) {
 }
 #endif
 
-/* Finishes `rows` × 32 columns of panel p, of which some exist. */
+/* Finishes `rows` × 32 columns of panel p, of which some exist. What there is to do is asked once, not row by row. */
 static inline __attribute__((always_inline)) void finish(const gemm_f32_tile *t, const int rows, const int p,
                                                          __m512 (*acc)[8]) {
     const int64_t n = t->n - (int64_t)p * NR;
     const __mmask16 m0 = tail_mask(n), m1 = tail_mask(n - 16);
-    const __m512 scale = _mm512_set1_ps(t->scale);
-    const float *bias = t->bias ? t->bias + p * NR : 0, *residual = t->residual ? t->residual + p * NR : 0;
-    const __m512 b0 = bias ? load_some(bias, m0) : _mm512_setzero_ps();
-    const __m512 b1 = bias ? load_some(bias + 16, m1) : _mm512_setzero_ps();
     float *c = t->c + p * NR;
+    if (t->scale != 1) {
+        const __m512 scale = _mm512_set1_ps(t->scale);
+#pragma GCC unroll 16
+        for (int r = 0; r < rows; r++)
+            for (int j = 2 * p; j < 2 * p + 2; j++) acc[r][j] = _mm512_mul_ps(scale, acc[r][j]);
+    }
+    if (t->row_scale) {
+#pragma GCC unroll 16
+        for (int r = 0; r < rows; r++)
+            for (int j = 2 * p; j < 2 * p + 2; j++)
+                acc[r][j] = _mm512_mul_ps(_mm512_set1_ps(t->row_scale[r]), acc[r][j]);
+    }
+    if (t->bias) {
+        const __m512 b0 = load_some(t->bias + p * NR, m0), b1 = load_some(t->bias + p * NR + 16, m1);
+#pragma GCC unroll 16
+        for (int r = 0; r < rows; r++) {
+            acc[r][2 * p] = _mm512_add_ps(acc[r][2 * p], b0);
+            acc[r][2 * p + 1] = _mm512_add_ps(acc[r][2 * p + 1], b1);
+        }
+    }
+    if (t->residual) {
+        const float *residual = t->residual + p * NR;
+#pragma GCC unroll 16
+        for (int r = 0; r < rows; r++) {
+            acc[r][2 * p] = _mm512_add_ps(acc[r][2 * p], load_some(residual + r * t->ldr, m0));
+            acc[r][2 * p + 1] = _mm512_add_ps(acc[r][2 * p + 1], load_some(residual + r * t->ldr + 16, m1));
+        }
+    }
 #pragma GCC unroll 16
     for (int r = 0; r < rows; r++) {
-        __m512 x0 = acc[r][2 * p], x1 = acc[r][2 * p + 1];
-        if (t->scale != 1) x0 = _mm512_mul_ps(scale, x0), x1 = _mm512_mul_ps(scale, x1);
-        if (t->row_scale) {
-            const __m512 own = _mm512_set1_ps(t->row_scale[r]);
-            x0 = _mm512_mul_ps(own, x0), x1 = _mm512_mul_ps(own, x1);
-        }
-        if (bias) x0 = _mm512_add_ps(x0, b0), x1 = _mm512_add_ps(x1, b1);
-        if (residual) {
-            x0 = _mm512_add_ps(x0, load_some(residual + r * t->ldr, m0));
-            x1 = _mm512_add_ps(x1, load_some(residual + r * t->ldr + 16, m1));
-        }
-        store_some(c + r * t->ldc, m0, x0);
-        store_some(c + r * t->ldc + 16, m1, x1);
+        store_some(c + r * t->ldc, m0, acc[r][2 * p]);
+        store_some(c + r * t->ldc + 16, m1, acc[r][2 * p + 1]);
     }
 }
 
 static inline __attribute__((always_inline)) void step(const float *const *a, int64_t k, const float *b,
-                                                       int64_t b_stride, uintptr_t ahead, int64_t ahead_step,
-                                                       const int rows, const int panels, __m512 (*acc)[8]) {
+                                                       int64_t b_stride, const char *fetch, uintptr_t ahead,
+                                                       int64_t ahead_step, const int rows, const int panels,
+                                                       __m512 (*acc)[8]) {
 #pragma GCC unroll 4
     for (int p = 0; p < panels; p++) {
         const __m512 b0 = _mm512_loadu_ps(b + p * b_stride), b1 = _mm512_loadu_ps(b + p * b_stride + 16);
@@ -86,16 +101,17 @@ static inline __attribute__((always_inline)) void step(const float *const *a, in
             acc[r][2 * p] = _mm512_fmadd_ps(x, b0, acc[r][2 * p]);
             acc[r][2 * p + 1] = _mm512_fmadd_ps(x, b1, acc[r][2 * p + 1]);
         }
-        const char *own = (const char *)(b + p * b_stride) + (panels > 1 ? FAR : NEAR);
-        _mm_prefetch(own, _MM_HINT_T0);
-        _mm_prefetch(own + 64, _MM_HINT_T0);
+        const char *next = panels > 1 ? (const char *)(b + p * b_stride) + FAR : fetch;
+        _mm_prefetch(next, _MM_HINT_T0);
+        _mm_prefetch(next + 64, _MM_HINT_T0);
         if (panels > 1) continue;
         _mm_prefetch((const char *)ahead, _MM_HINT_T1);
         _mm_prefetch((const char *)(ahead + (uintptr_t)ahead_step / 2), _MM_HINT_T1);
     }
 }
 
-/* rows and panels are constants after inlining: all loops over them unroll and acc lives in registers. */
+/* rows and panels are constants after inlining: all loops over them unroll and acc lives in registers. The last steps
+ * fetch what the next tile begins with. */
 static inline __attribute__((always_inline)) void tile(const gemm_f32_tile *t, const int rows, const int panels) {
     __m512 acc[MR][8];
     const float *a[MR], *b = t->b;
@@ -105,14 +121,20 @@ static inline __attribute__((always_inline)) void tile(const gemm_f32_tile *t, c
 #pragma GCC unroll 8
         for (int j = 0; j < 2 * panels; j++) acc[r][j] = _mm512_setzero_ps();
     }
-    const int64_t k2 = t->k & ~(int64_t)1, by = t->ahead_step;
+    const char *fetch = (const char *)b + NEAR;
+    const int64_t by = t->ahead_step;
     uintptr_t ahead = t->ahead;
     int64_t k = 0;
-    for (; k < k2; k += 2, b += 2 * NR, ahead += 2 * (uintptr_t)by) {
-        step(a, k, b, t->b_stride, ahead, by, rows, panels, acc);
-        step(a, k + 1, b + NR, t->b_stride, ahead + (uintptr_t)by, by, rows, panels, acc);
+    for (int64_t end = panels > 1 ? t->k : t->k - STEPS_NEAR;; end = t->k) {
+#pragma GCC unroll 1
+        for (; k < end; k++, b += NR, fetch += NR * sizeof(float), ahead += (uintptr_t)by)
+            step(a, k, b, t->b_stride, fetch, ahead, by, rows, panels, acc);
+        if (end == t->k) break;
+        fetch = t->next_b ? t->next_b : t->b;
+        if (!t->next_a) continue;
+#pragma GCC unroll 16
+        for (int r = 0; r < rows; r++) _mm_prefetch((const char *)(t->next_a + r * t->lda), _MM_HINT_T0);
     }
-    for (; k < t->k; k++, b += NR) step(a, k, b, t->b_stride, ahead, by, rows, panels, acc);
 #pragma GCC unroll 4
     for (int p = 0; p < panels; p++)
         if (t->n > (int64_t)p * NR) finish(t, rows, p, acc);

@@ -177,6 +177,8 @@ static void rows_of_type(const gemm_f32_family *f, const gemm_f32_tile *all, int
             t.c = all->c + r * t.ldc + column;
             t.row_scale = all->row_scale ? all->row_scale + r : NULL;
             t.residual = all->residual ? all->residual + r * t.ldr + column : NULL;
+            t.next_a = i + 1 < tiles ? t.a + height * t.lda : all->a;
+            t.next_b = i + 1 < tiles || p + wide >= panels ? t.b : (const char *)t.b + t.b_stride * size;
             (several ? wide_tiles : narrow_tiles)[height](&t);
             t.ahead += (uintptr_t)(t.k * t.ahead_step);
             r += height;

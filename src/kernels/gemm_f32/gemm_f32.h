@@ -42,6 +42,10 @@ typedef struct gemm_f32_tile {
      * the memory's speed. */
     uintptr_t ahead;
     int64_t ahead_step;
+    /* Where the next tile begins, with the same lda: its first lines are fetched into the first level cache while this
+     * one ends. Only a hint; NULL: not known. */
+    const float *next_a;
+    const void *next_b;
 } gemm_f32_tile;
 
 typedef void (*gemm_f32_tile_fn)(const gemm_f32_tile *t);
