@@ -55,9 +55,28 @@ static void pack_panel_transposed(const gemm_f32_family *f, const gemm_f32_opera
     }
 }
 
+/* Whole panels of an f32 operand whose rows are dense. Row by row, so that each is read from memory once. */
+static void pack_rows(const gemm_f32_family *f, const gemm_f32_operand *b, int64_t k, int64_t first, int64_t last,
+                      float *to) {
+    const int64_t nr = f->nr;
+    for (int64_t i = 0; i < k; i++, to += nr) {
+        const char *from = (const char *)b->data + (i * b->row + first * nr) * (int64_t)sizeof(float);
+        for (int64_t p = 0; p < last - first; p++, from += nr * (int64_t)sizeof(float))
+            for (int64_t j = 0; j < nr; j += 4) memcpy(to + p * k * nr + j, from + j * (int64_t)sizeof(float), 16);
+    }
+}
+
 void gemm_f32_pack(const gemm_f32_family *f, const gemm_f32_operand *b, int64_t k, int64_t n, int64_t first,
                    int64_t last, float *to) {
     const int64_t nr = f->nr;
+    if (b->dtype == HST_DTYPE_F32 && b->column == 1 && nr % 4 == 0) {
+        const int64_t whole = n / nr < last ? n / nr : last;
+        if (first < whole) {
+            pack_rows(f, b, k, first, whole, to);
+            to += (whole - first) * k * nr;
+            first = whole;
+        }
+    }
     for (int64_t p = first; p < last; p++, to += k * nr) {
         const int64_t some = n - p * nr < nr ? n - p * nr : nr;
         if (b->row == 1 && b->column != 1) {
