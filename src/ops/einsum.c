@@ -8,8 +8,8 @@
 #include <string.h>
 
 #include "kernels/kernels.h"
-#include "ops/einsum_equation.h"
-#include "ops/op.h"
+#include "ops/einsum_product.h"
+#include "ops/matmul.h"
 #include "tensor/convert.h"
 
 /* ---- shapes ---- */
@@ -47,14 +47,7 @@ static hst_status infer(infer_context *c, hst_error *err) {
     return HST_STATUS_OK;
 }
 
-typedef struct plan {
-    einsum_equation e;
-    int64_t dim[EINSUM_LABELS];
-    int64_t step[EINSUM_OPERANDS][EINSUM_LABELS]; /* 0 where the operand lacks the label or broadcasts it */
-    const hst_tensor *in[EINSUM_OPERANDS];
-} plan;
-
-static hst_status plan_make(const eval_context *c, plan *p, hst_error *err) {
+static hst_status plan_make(const eval_context *c, einsum_plan *p, hst_error *err) {
     int ranks[EINSUM_OPERANDS];
     memset(p, 0, sizeof *p);
     for (int k = 0; k < c->n_in && k < EINSUM_OPERANDS; k++) {
@@ -83,39 +76,13 @@ static hst_status plan_make(const eval_context *c, plan *p, hst_error *err) {
     return HST_STATUS_OK;
 }
 
-/* ---- a walk over some labels, the last innermost ---- */
+/* ---- any operands ---- */
 
-typedef struct walk {
-    const plan *p;
-    const int *label;
-    int n;
-    int64_t index[EINSUM_LABELS], offset[EINSUM_OPERANDS];
-} walk;
-
-static walk walk_begin(const plan *p, const int *label, int n) {
-    return (walk){.p = p, .label = label, .n = n};
-}
-
-/* To the next combination; false, and at the first again, after the last. */
-static bool walk_next(walk *w) {
-    for (int i = w->n - 1; i >= 0; i--) {
-        int l = w->label[i];
-        bool more = ++w->index[i] < w->p->dim[l];
-        int64_t by = more ? 1 : 1 - w->index[i];
-        for (int k = 0; k < w->p->e.operands; k++) w->offset[k] += by * w->p->step[k][l];
-        if (more) return true;
-        w->index[i] = 0;
-    }
-    return false;
-}
-
-static bool none(const plan *p, const int *label, int n) {
+static bool none(const einsum_plan *p, const int *label, int n) {
     for (int i = 0; i < n; i++)
         if (p->dim[label[i]] == 0) return true;
     return false;
 }
-
-/* ---- any operands ---- */
 
 /* Steps of a run's inner loops, between two questions whether it should stop. */
 typedef struct pace {
@@ -130,25 +97,25 @@ static bool go_on(pace *p) {
     return p->status == HST_STATUS_OK;
 }
 
-static double sum_f64(const plan *p, const walk *outer, pace *at) {
-    walk w = walk_begin(p, p->e.sum, p->e.sums);
+static double sum_f64(const einsum_plan *p, const einsum_walk *outer, pace *at) {
+    einsum_walk w = einsum_walk_begin(p, p->e.sum, p->e.sums);
     double sum = 0;
     do {
         double x = tensor_get_f64(p->in[0], outer->offset[0] + w.offset[0]);
         for (int k = 1; k < p->e.operands; k++) x *= tensor_get_f64(p->in[k], outer->offset[k] + w.offset[k]);
         sum += x;
-    } while (walk_next(&w) && go_on(at));
+    } while (einsum_walk_next(&w) && go_on(at));
     return sum;
 }
 
-static int64_t sum_s64(const plan *p, const walk *outer, pace *at) {
-    walk w = walk_begin(p, p->e.sum, p->e.sums);
+static int64_t sum_s64(const einsum_plan *p, const einsum_walk *outer, pace *at) {
+    einsum_walk w = einsum_walk_begin(p, p->e.sum, p->e.sums);
     uint64_t sum = 0;
     do {
         uint64_t x = 1;
         for (int k = 0; k < p->e.operands; k++) x *= (uint64_t)tensor_get_s64(p->in[k], outer->offset[k] + w.offset[k]);
         sum += x;
-    } while (walk_next(&w) && go_on(at));
+    } while (einsum_walk_next(&w) && go_on(at));
     return (int64_t)sum;
 }
 
@@ -158,8 +125,8 @@ static float get_f32(const hst_tensor *t, int64_t i) {
     return x;
 }
 
-static float sum_f32(const plan *p, const walk *outer, pace *at) {
-    walk w = walk_begin(p, p->e.sum, p->e.sums);
+static float sum_f32(const einsum_plan *p, const einsum_walk *outer, pace *at) {
+    einsum_walk w = einsum_walk_begin(p, p->e.sum, p->e.sums);
     float sum = 0;
     do {
         float x = get_f32(p->in[0], outer->offset[0] + w.offset[0]);
@@ -169,16 +136,12 @@ static float sum_f32(const plan *p, const walk *outer, pace *at) {
         }
         for (int k = 1; k < p->e.operands; k++) x *= get_f32(p->in[k], outer->offset[k] + w.offset[k]);
         sum += x;
-    } while (walk_next(&w) && go_on(at));
+    } while (einsum_walk_next(&w) && go_on(at));
     return sum;
 }
 
-static bool f32_type(hst_dtype d) {
-    return d == HST_DTYPE_F32 || d == HST_DTYPE_F16 || d == HST_DTYPE_BF16;
-}
-
-static hst_status eval_any(eval_context *c, const plan *p, hst_tensor *y, hst_error *err) {
-    walk w = walk_begin(p, p->e.result.label, p->e.result.rank);
+static hst_status eval_any(eval_context *c, const einsum_plan *p, hst_tensor *y, hst_error *err) {
+    einsum_walk w = einsum_walk_begin(p, p->e.result.label, p->e.result.rank);
     bool empty = none(p, p->e.sum, p->e.sums);
     int64_t at = 0;
     pace steps = {.c = c, .err = err};
@@ -186,127 +149,20 @@ static hst_status eval_any(eval_context *c, const plan *p, hst_tensor *y, hst_er
     do {
         if (!dtype_is_float(y->dtype)) {
             tensor_set_s64(y, at, empty ? 0 : sum_s64(p, &w, &steps));
-        } else if (f32_type(y->dtype)) {
+        } else if (matmul_is_f32(y->dtype)) {
             float sum = empty ? 0 : sum_f32(p, &w, &steps);
             convert_from_f32(y->dtype, &sum, y->data, at, 1);
         } else {
             tensor_set_f64(y, at, empty ? 0 : sum_f64(p, &w, &steps));
         }
         at++;
-    } while (walk_next(&w) && go_on(&steps));
+    } while (einsum_walk_next(&w) && go_on(&steps));
     return steps.status;
 }
 
-/* ---- two f32 operands as a batch of matrix products ---- */
-
-typedef struct product {
-    int batch[EINSUM_LABELS], row[EINSUM_LABELS], column[EINSUM_LABELS];
-    int batches, rows, columns;
-    int64_t b, m, n, k;
-} product;
-
-static bool has(const plan *p, int k, int label) {
-    for (int i = 0; i < p->e.operand[k].rank; i++)
-        if (p->e.operand[k].label[i] == label) return p->step[k][label] != 0 || p->dim[label] == 1;
-    return false;
-}
-
-static int64_t count_of(const plan *p, const int *label, int n) {
-    int64_t count = 1;
-    for (int i = 0; i < n; i++) count *= p->dim[label[i]];
-    return count;
-}
-
-/* False where the labels are no matrix product. */
-static bool product_make(const plan *p, product *q) {
-    memset(q, 0, sizeof *q);
-    if (p->e.operands != 2 || !f32_type(p->in[0]->dtype)) return false;
-    for (int i = 0; i < p->e.sums; i++)
-        if (!has(p, 0, p->e.sum[i]) || !has(p, 1, p->e.sum[i])) return false;
-    for (int i = 0; i < p->e.result.rank; i++) {
-        int l = p->e.result.label[i];
-        bool a = has(p, 0, l), b = has(p, 1, l);
-        if (a && b)
-            q->batch[q->batches++] = l;
-        else if (a)
-            q->row[q->rows++] = l;
-        else if (b)
-            q->column[q->columns++] = l;
-        else
-            return false;
-    }
-    for (int k = 0; k < 2; k++)
-        if (tensor_count(p->in[k]) == 0) return false;
-    q->b = count_of(p, q->batch, q->batches);
-    q->m = count_of(p, q->row, q->rows);
-    q->n = count_of(p, q->column, q->columns);
-    q->k = count_of(p, p->e.sum, p->e.sums);
-    return true;
-}
-
-/* Operand k with its labels in the order batch, then `free`, then the summed ones. */
-static void arrange(const plan *p, const product *q, int k, const int *other, int others, float *to) {
-    int label[EINSUM_LABELS], n = 0;
-    for (int i = 0; i < q->batches; i++) label[n++] = q->batch[i];
-    for (int i = 0; i < others; i++) label[n++] = other[i];
-    for (int i = 0; i < p->e.sums; i++) label[n++] = p->e.sum[i];
-    walk w = walk_begin(p, label, n);
-    do *to++ = get_f32(p->in[k], w.offset[k]);
-    while (walk_next(&w));
-}
-
-typedef struct region {
-    gemm_f32 g;
-    float *scratch;
-    int64_t each;
-} region;
-
-static void worker(void *arg, const team_context *ctx) {
-    const region *r = arg;
-    gemm_f32_part(&r->g, ctx->worker, ctx->workers, r->scratch + ctx->worker * r->each);
-}
-
-/* Results [batch, row, column] into y, whose labels stand in another order. */
-static void deliver(const plan *p, const product *q, const float *from, hst_tensor *y) {
-    int64_t step[EINSUM_LABELS] = {0}, at = 1;
-    for (int i = q->columns - 1; i >= 0; i--) step[q->column[i]] = at, at *= p->dim[q->column[i]];
-    for (int i = q->rows - 1; i >= 0; i--) step[q->row[i]] = at, at *= p->dim[q->row[i]];
-    for (int i = q->batches - 1; i >= 0; i--) step[q->batch[i]] = at, at *= p->dim[q->batch[i]];
-    walk w = walk_begin(p, p->e.result.label, p->e.result.rank);
-    at = 0;
-    do {
-        int64_t offset = 0;
-        for (int i = 0; i < w.n; i++) offset += w.index[i] * step[w.label[i]];
-        convert_from_f32(y->dtype, &from[offset], y->data, at++, 1);
-    } while (walk_next(&w));
-}
-
-static hst_status eval_product(eval_context *c, const plan *p, const product *q, hst_tensor *y, hst_error *err) {
-    void *a, *b, *out, *scratch;
-    HST_TRY(eval_scratch(c, (size_t)(q->b * q->m * q->k) * sizeof(float), &a, err));
-    HST_TRY(eval_scratch(c, (size_t)(q->b * q->n * q->k) * sizeof(float), &b, err));
-    HST_TRY(eval_scratch(c, (size_t)tensor_count(y) * sizeof(float), &out, err));
-    arrange(p, q, 0, q->row, q->rows, a);
-    arrange(p, q, 1, q->column, q->columns, b);
-    region r = {.g = gemm_f32_make(kernels_get()->gemm_f32(), q->m, q->n, q->k, a, out)};
-    r.g.b = (gemm_f32_operand){b, HST_DTYPE_F32, 1, q->k};
-    r.g.batch = q->b;
-    r.g.a_stride = q->m * q->k;
-    r.g.b_stride = q->n * q->k;
-    r.g.c_stride = q->m * q->n;
-    r.each = (gemm_f32_scratch(&r.g) + 15) & ~INT64_C(15);
-    int workers = team_size(c->team);
-    HST_TRY(eval_scratch(c, (size_t)(r.each * workers) * sizeof(float), &scratch, err));
-    r.scratch = scratch;
-    c->macs += (uint64_t)q->b * (uint64_t)q->m * (uint64_t)q->n * (uint64_t)q->k;
-    team_run(c->team, workers, worker, &r);
-    deliver(p, q, out, y);
-    return HST_STATUS_OK;
-}
-
 static hst_status evaluate(eval_context *c, bool fast, hst_error *err) {
-    plan p;
-    product q;
+    einsum_plan p;
+    einsum_product q;
     int64_t dims[HST_RANK_MAX];
     hst_tensor *y;
     HST_TRY(plan_make(c, &p, err));
@@ -315,7 +171,7 @@ static hst_status evaluate(eval_context *c, bool fast, hst_error *err) {
         return node_error(c->node, err, HST_STATUS_BAD_SHAPE, "operands of type %s", dtype_name(d));
     for (int i = 0; i < p.e.result.rank; i++) dims[i] = p.dim[p.e.result.label[i]];
     HST_TRY(eval_output(c, 0, d, p.e.result.rank, dims, &y, err));
-    if (fast && product_make(&p, &q)) return eval_product(c, &p, &q, y, err);
+    if (fast && einsum_product_make(&p, &q)) return einsum_product_run(c, &p, &q, y, err);
     return eval_any(c, &p, y, err);
 }
 

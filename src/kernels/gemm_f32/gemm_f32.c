@@ -215,7 +215,7 @@ static void rows_by_panels(const gemm_f32 *g, int64_t batch, const float *a, int
                            int64_t panels, int64_t column) {
     const int64_t n = g->n - column < panels * g->family->nr ? g->n - column : panels * g->family->nr;
     const float *residual = g->residual ? g->residual + batch * g->r_stride + row * g->ldr + column : NULL;
-    float *c = g->c + batch * g->c_stride + row * g->ldc + column;
+    float *c = g->c + (g->c_offset ? g->c_offset[batch] : batch * g->c_stride) + row * g->ldc + column;
     const int64_t nr = g->family->nr, tiles = ceil_div(rows, g->family->mr), after = column / nr + panels;
     const bool more = g->packed && !panels_in_place(g) && after < gemm_f32_panels(g->family, g->n);
     const uint16_t *next = more ? (const uint16_t *)g->packed + after * g->k * nr : NULL; /* to be widened then */

@@ -119,9 +119,9 @@ typedef struct gemm_f32 {
     const float *parameters;
     const float *residual; /* [batch][m, n] or NULL */
     int64_t ldr;
-    /* batches: offsets in elements of a and b for each (NULL: i * stride); c and residual advance by their strides */
+    /* batches: offsets in elements of a, b and c for each (NULL: i * stride); residual advances by its stride */
     int64_t batch;
-    const int64_t *a_offset, *b_offset;
+    const int64_t *a_offset, *b_offset, *c_offset;
     int64_t a_stride, b_stride, c_stride, r_stride;
     /* how gemm_f32_parts cut it: so many parts of the rows, each by groups of so many panels. 0: not yet */
     int64_t row_parts, part_panels;

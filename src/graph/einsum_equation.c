@@ -1,5 +1,5 @@
-/* Parsing Einsum's equation: ops/einsum_equation.h. */
-#include "ops/einsum_equation.h"
+/* Parsing Einsum's equation: graph/einsum_equation.h. */
+#include "graph/einsum_equation.h"
 
 #include <string.h>
 

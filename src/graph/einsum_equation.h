@@ -1,8 +1,8 @@
 /* The equation of Einsum, "bij,bjk->bik": which label each axis of each operand and of the result carries. Letters are
  * labels of their own; the axes behind "..." are labels counted from the right, and broadcast. Without "->" the result
  * has the ellipsis, then every letter that occurs once, in alphabetical order. */
-#ifndef OPS_EINSUM_EQUATION_H
-#define OPS_EINSUM_EQUATION_H
+#ifndef GRAPH_EINSUM_EQUATION_H
+#define GRAPH_EINSUM_EQUATION_H
 
 #include "graph/graph.h"
 
