@@ -1,4 +1,5 @@
-/* LayerNormalization written out, y = (x − E[x]) / √(E[(x − E[x])²] + ε) · γ + β over the last axis, becomes one node. */
+/* LayerNormalization written out, y = (x − E[x]) / √(E[(x − E[x])²] + ε) · γ + β over the last axis, becomes one node;
+ * so does RMSNormalization, y = x / √(E[x²] + ε) · γ (T5, Llama). */
 #include <math.h>
 #include <string.h>
 
@@ -49,23 +50,30 @@ static value *deviation(value *v, double *epsilon) {
     return squares ? square_of(squares) : NULL;
 }
 
-/* x and ε where n computes the normalised x: Div(d, σ) or Mul(d, Reciprocal(σ)). */
-static value *normalised(node *n, double *epsilon) {
-    value *top = NULL, *sigma = NULL;
+/* What n divides by what: Div(top, σ), Mul(top, Reciprocal(σ)) or Mul(top, 1 / σ). */
+static bool quotient(const node *n, value **top, value **sigma) {
+    *sigma = NULL;
     if (node_is(n, "", "Div")) {
-        top = n->in[0];
-        sigma = n->in[1];
+        *top = n->in[0];
+        *sigma = n->in[1];
     } else if (node_is(n, "", "Mul")) {
-        for (int i = 0; i < 2 && !sigma; i++) {
+        for (int i = 0; i < 2 && !*sigma; i++) {
             node *r = match_producer(n->in[i], "Reciprocal");
             node *d = match_producer(n->in[i], "Div");
             if (d && !match_is(d->in[0], 1)) d = NULL;
-            top = n->in[1 - i];
-            sigma = r ? r->in[0] : d ? d->in[1] : NULL;
+            *top = n->in[1 - i];
+            *sigma = r ? r->in[0] : d ? d->in[1] : NULL;
         }
     }
-    if (!sigma || !top) return NULL;
-    top = match_skip(top);
+    if (!*sigma || !*top) return false;
+    *top = match_skip(*top);
+    return true;
+}
+
+/* x and ε where n computes the normalised x. */
+static value *normalised(node *n, double *epsilon) {
+    value *top, *sigma;
+    if (!quotient(n, &top, &sigma)) return NULL;
     value *x = centred(top);
     if (!x) return NULL;
     value *d = deviation(sigma, epsilon);
@@ -74,16 +82,26 @@ static value *normalised(node *n, double *epsilon) {
     return d == top || centred(d) == x ? x : NULL;
 }
 
+/* Where one multiplies the rows v, of `width`, by γ, and nobody else reads them: that Mul and γ. NULL: nowhere. */
+static node *scaled(value *v, int64_t width, value **gamma) {
+    node *scale = match_only_user(v);
+    while (scale && match_is_idle(scale)) scale = match_only_user(scale->out[0]);
+    if (width < 1 || !scale || !node_is(scale, "", "Mul")) return NULL;
+    const int at = match_skip(scale->in[0]) == match_skip(v) ? 1 : 0;
+    *gamma = scale->in[at];
+    const bool row = *gamma && match_row(*gamma, width) && (*gamma)->type.dtype == HST_DTYPE_F32;
+    return row ? scale : NULL;
+}
+
 static hst_status fuse_layer_norm(graph *g, node *n, bool *changed, hst_error *err) {
     double epsilon;
     if (n->n_in != 2 || n->n_out != 1 || !n->in[0] || !n->in[1]) return HST_STATUS_OK;
     value *x = normalised(n, &epsilon);
     if (!x || x->graph != g || x->type.dtype != HST_DTYPE_F32 || x->type.rank < 1) return HST_STATUS_OK;
     int64_t width = x->type.dim[x->type.rank - 1];
-    node *scale = match_only_user(n->out[0]);
-    if (width < 1 || !scale || !node_is(scale, "", "Mul")) return HST_STATUS_OK;
-    value *gamma = match_other(scale, n->out[0]), *beta = NULL;
-    if (!gamma || !match_row(gamma, width) || gamma->type.dtype != HST_DTYPE_F32) return HST_STATUS_OK;
+    value *gamma, *beta = NULL;
+    node *scale = scaled(n->out[0], width, &gamma);
+    if (!scale) return HST_STATUS_OK;
     node *last = scale, *shift = match_only_user(scale->out[0]);
     if (shift && node_is(shift, "", "Add")) {
         beta = match_other(shift, scale->out[0]);
@@ -107,3 +125,27 @@ HST_PASS(layer_norm) = {.name = "layer_norm",
                         .node = fuse_layer_norm,
                         .anchor = "",
                         .summary = "recognised a LayerNormalization written out"};
+
+static hst_status fuse_rms_norm(graph *g, node *n, bool *changed, hst_error *err) {
+    double epsilon;
+    value *x, *sigma, *gamma;
+    if (n->n_in != 2 || n->n_out != 1 || !n->in[0] || !n->in[1] || !quotient(n, &x, &sigma)) return HST_STATUS_OK;
+    if (x->graph != g || x->type.dtype != HST_DTYPE_F32 || x->type.rank < 1 || deviation(sigma, &epsilon) != x)
+        return HST_STATUS_OK;
+    node *scale = scaled(n->out[0], x->type.dim[x->type.rank - 1], &gamma);
+    if (!scale) return HST_STATUS_OK;
+    patch *p = patch_new(g, scale);
+    if (!p) return patch_fail(p, err);
+    value *out = patch_value(p, &scale->out[0]->type);
+    node *made = patch_node(p, "", "RMSNormalization", 23, (value *const[]){x, gamma}, 2, &out, 1);
+    if (!made || !node_set_int(made, "axis", -1) || !node_set_float(made, "epsilon", (float)epsilon)) return patch_fail(p, err);
+    patch_replace(p, scale->out[0], out);
+    *changed = true;
+    return patch_apply(p, err);
+}
+
+HST_PASS(rms_norm) = {.name = "rms_norm",
+                      .order = 40,
+                      .node = fuse_rms_norm,
+                      .anchor = "",
+                      .summary = "recognised an RMSNormalization written out"};

@@ -197,6 +197,29 @@ static void a_layer_norm_is_found_over_the_last_axis_only(void **state) {
     }
 }
 
+/* Form 0: x / σ; 1: x · Reciprocal(σ), γ on the left; 2: (1 / σ) · x; 3: over another axis; 4: another value's σ;
+ * 5: the normalised rows are read again; 6: γ is an input. */
+static void an_rms_norm_is_found(void **state) {
+    (void)state;
+    const int64_t eight = 8;
+    const dim row = 8;
+    for (int form = 0; form < 7; form++) {
+        model *m = begin();
+        value *x = rows(m), *other = form == 4 ? apply(m, "Tanh", x, NULL) : x;
+        value *gamma = form == 6 ? input(m, "scale", HST_DTYPE_F32, 1, &row) : constant(m, 1, &eight, 0.5f, 0.25f);
+        value *squares = mean(m, apply(m, "Pow", other, number(m, 2)), form == 3 ? 1 : -1);
+        value *sigma = apply(m, "Sqrt", apply(m, "Add", squares, number(m, 1e-6f)), NULL);
+        value *y = form == 1   ? apply(m, "Mul", x, apply(m, "Reciprocal", sigma, NULL))
+                   : form == 2 ? apply(m, "Mul", apply(m, "Div", number(m, 1), sigma), x)
+                               : apply(m, "Div", x, sigma);
+        value *z = form == 1 ? apply(m, "Mul", gamma, y) : apply(m, "Mul", y, gamma);
+        finish(m, form == 5 ? apply(m, "Add", z, y) : z);
+        rewrite(m, 2e-6);
+        if (count(m, "", "RMSNormalization") != (form < 3)) fail_msg("form %d", form);
+        model_free(m);
+    }
+}
+
 static void a_sum_goes_into_the_norm_only_when_it_is_read_once(void **state) {
     (void)state;
     for (int shared = 0; shared < 2; shared++) {
@@ -412,6 +435,7 @@ int main(void) {
                                        cmocka_unit_test(quick_gelu_and_silu_are_found),
                                        cmocka_unit_test(what_is_a_gelu_of_some_numbers_alone_is_not_found),
                                        cmocka_unit_test(a_layer_norm_is_found_over_the_last_axis_only),
+                                       cmocka_unit_test(an_rms_norm_is_found),
                                        cmocka_unit_test(a_sum_goes_into_the_norm_only_when_it_is_read_once),
                                        cmocka_unit_test(a_product_takes_bias_and_activation),
                                        cmocka_unit_test(a_norm_goes_into_the_product_before_it),
