@@ -1,6 +1,6 @@
 /* Gather: slices of data along one axis, picked by an index tensor.
  *   out[a…, i…, b…] = data[a…, indices[i…], b…]       data [A…, n, B…], indices [I…], out [A…, I…, B…] */
-#include <string.h>
+#include <stdatomic.h>
 
 #include "ops/op.h"
 
@@ -39,17 +39,22 @@ typedef struct gather {
     const int64_t *index;
     int64_t outer, n_index, length;
     size_t run;
+    atomic_bool bad; /* an index is out of range */
 } gather;
 
 enum { TEAM_BYTES = 1 << 18 }; /* from here on several workers copy */
 
 static void gather_runs(void *arg, const team_context *ctx) {
-    const gather *g = arg;
-    int64_t begin, end;
-    team_split(g->outer * g->n_index, 1, ctx, &begin, &end);
-    for (int64_t r = begin; r < end; r++) {
-        const int64_t at = g->index[r % g->n_index], block = r / g->n_index * g->length;
-        memcpy(g->to + (size_t)r * g->run, g->from + (size_t)(block + (at < 0 ? at + g->length : at)) * g->run, g->run);
+    gather *g = arg;
+    const int64_t run = (int64_t)g->run;
+    int64_t r, end, n;
+    team_split(g->outer * g->n_index, 1, ctx, &r, &end);
+    for (; r < end; r += n) { /* what is left of a block */
+        const int64_t first = r % g->n_index, block = r / g->n_index;
+        n = g->n_index - first < end - r ? g->n_index - first : end - r;
+        if (!move_picks(g->run, n, g->to + r * run, g->from + block * g->length * run, 0, run, g->index + first,
+                        g->length))
+            g->bad = true;
     }
 }
 
@@ -71,18 +76,20 @@ static hst_status eval(eval_context *c, hst_error *err) {
         return node_error(c->node, err, HST_STATUS_UNSUPPORTED, "an output of %d dimensions", rank);
     HST_TRY(move_indices(c, index, "indices", &pick, err));
     int64_t n_index = tensor_count(index), length = x->dim[axis];
-    for (int64_t i = 0; i < n_index; i++) HST_TRY(move_index(c, pick[i], length, axis, &at, err));
     HST_TRY(move_in(c, x, &from, err));
     HST_TRY(move_out(c, 0, x->dtype, rank, dims, &y, &to, err));
+    bool right = false;
     if (tensor_count(y)) {
         for (int i = 0; i < axis; i++) outer *= x->dim[i];
         for (int i = axis + 1; i < x->rank; i++) inner *= x->dim[i];
-        gather g = {to, from, pick, outer, n_index, length, move_size(x->dtype) * (size_t)inner};
+        gather g = {to, from, pick, outer, n_index, length, move_size(x->dtype) * (size_t)inner, false};
         if (c->team && y->bytes >= TEAM_BYTES)
             team_run(c->team, 0, gather_runs, &g);
         else
             gather_runs(&g, &(team_context){.workers = 1});
+        right = !g.bad;
     }
+    for (int64_t i = 0; i < n_index && !right; i++) HST_TRY(move_index(c, pick[i], length, axis, &at, err));
     return move_done(y, to, err);
 }
 
@@ -93,6 +100,7 @@ static const op_case cases[] = {
     {"scalar index", 0, "(s64[3]{7 8 9}, s64[]{1}) -> (s64[]{8})", 0},
     {"first token", 0, "(f32[1,2,2]{1 2 3 4}, s64[]{0}; axis=1) -> (f32[1,2]{1 2})", 0},
     {"index matrix", 0, "(u8[3]{7 8 9}, s64[2,2]{0 1 2 0}) -> (u8[2,2]{7 8 9 7})", 0},
+    {"8 bytes, two blocks", 0, "(s64[2,3]{1 2 3 4 5 6}, s32[3]{-1 0 -3}; axis=1) -> (s64[2,3]{3 1 1 6 4 4})", 0},
     {"no index", 0, "(f32[3,2]{1 2 3 4 5 6}, s64[0]{}) -> (f32[0,2]{})", 0},
     {"of empty rows", 0, "(f32[3,0]{}, s64[2]{1 2}) -> (f32[2,0]{})", 0},
     {"strings", 0, "(string[2]{\"a\" \"bb\"}, s64[3]{1 0 1}) -> (string[3]{\"bb\" \"a\" \"bb\"})", 0},

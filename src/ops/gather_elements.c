@@ -1,6 +1,6 @@
 /* GatherElements: out has the shape of indices; on axis a
  *   out[i_0, …, i_a, …] = data[i_0, …, indices[i_0, …, i_a, …], …] */
-#include <string.h>
+#include <stdatomic.h>
 
 #include "ops/op.h"
 
@@ -23,6 +23,37 @@ static hst_status check(const eval_context *c, const hst_tensor *x, const hst_te
     return HST_STATUS_OK;
 }
 
+/* Lines of the output along its last axis, of n elements; stride and length of data along the axis picked from. */
+typedef struct lines {
+    const hst_tensor *x, *index;
+    const char *from;
+    const int64_t *pick;
+    char *to;
+    int axis;
+    size_t size;
+    int64_t stride[HST_RANK_MAX];
+    int64_t count, n;
+    atomic_bool bad; /* an index is out of range */
+} lines;
+
+static void gather_lines(void *arg, const team_context *ctx) {
+    lines *l = arg;
+    const int last = l->x->rank - 1;
+    const int64_t size = (int64_t)l->size, length = l->x->dim[l->axis], stride = l->stride[l->axis] * size;
+    int64_t begin, end;
+    team_split(l->count, 1, ctx, &begin, &end);
+    for (int64_t i = begin; i < end; i++) {
+        int64_t offset = 0, rest = i;
+        for (int k = last - 1; k >= 0; rest /= l->index->dim[k--])
+            offset += k == l->axis ? 0 : rest % l->index->dim[k] * l->stride[k];
+        if (!move_picks(l->size, l->n, l->to + i * l->n * size, l->from + offset * size, last == l->axis ? 0 : size,
+                        stride, l->pick + i * l->n, length))
+            l->bad = true;
+    }
+}
+
+enum { TEAM_BYTES = 1 << 18 }; /* from here on several workers copy */
+
 static hst_status eval(eval_context *c, hst_error *err) {
     const hst_tensor *x, *index;
     hst_tensor *y;
@@ -30,7 +61,7 @@ static hst_status eval(eval_context *c, hst_error *err) {
     const int64_t *pick;
     void *to;
     int axis;
-    int64_t stride[HST_RANK_MAX], at[HST_RANK_MAX] = {0}, place;
+    int64_t place;
     HST_TRY(eval_need(c, 0, "data", &x, err));
     HST_TRY(eval_need(c, 1, "indices", &index, err));
     HST_TRY(axis_normalize(c->node, node_int(c->node, "axis", 0), x->rank, &axis, err));
@@ -38,21 +69,18 @@ static hst_status eval(eval_context *c, hst_error *err) {
     HST_TRY(move_indices(c, index, "indices", &pick, err));
     HST_TRY(move_in(c, x, &from, err));
     HST_TRY(move_out(c, 0, x->dtype, index->rank, index->dim, &y, &to, err));
-    move_strides(x->rank, x->dim, stride);
-    size_t size = move_size(x->dtype);
-    int64_t count = tensor_count(y), offset = 0; /* of the element, its axis not counted */
-    for (int64_t i = 0; i < count; i++) {
-        HST_TRY(move_index(c, pick[i], x->dim[axis], axis, &place, err));
-        memcpy((char *)to + (size_t)i * size, (const char *)from + (size_t)(offset + place * stride[axis]) * size,
-               size);
-        for (int k = x->rank - 1; k >= 0; k--) {
-            int64_t step = k == axis ? 0 : stride[k];
-            offset += step;
-            if (++at[k] < index->dim[k]) break;
-            offset -= step * index->dim[k];
-            at[k] = 0;
-        }
-    }
+    const int64_t count = tensor_count(y);
+    if (count == 0) return move_done(y, to, err);
+    lines l = {.x = x, .index = index, .from = from, .pick = pick, .to = to, .axis = axis};
+    l.size = move_size(x->dtype);
+    l.n = index->dim[index->rank - 1];
+    l.count = count / l.n;
+    move_strides(x->rank, x->dim, l.stride);
+    if (c->team && y->bytes >= TEAM_BYTES)
+        team_run(c->team, 0, gather_lines, &l);
+    else
+        gather_lines(&l, &(team_context){.workers = 1});
+    for (int64_t i = 0; i < count && l.bad; i++) HST_TRY(move_index(c, pick[i], x->dim[axis], axis, &place, err));
     return move_done(y, to, err);
 }
 
@@ -61,6 +89,11 @@ static const op_case cases[] = {
     {"axis 0, negative", 11,
      "(f32[3,3]{1 2 3 4 5 6 7 8 9}, s64[2,3]{-1 -2 0 -2 0 0}; axis=0) -> (f32[2,3]{7 5 3 4 2 3})", 0},
     {"fewer columns than data", 0, "(f32[2,3]{1 2 3 4 5 6}, s32[2,1]{2 1}; axis=-1) -> (f32[2,1]{3 5})", 0},
+    {"middle axis", 0,
+     "(s64[2,3,2]{1 2 3 4 5 6 7 8 9 10 11 12}, s64[2,2,1]{2 -3 0 1}; axis=1) -> (s64[2,2,1]{5 1 7 9})", 0},
+    {"first axis of three", 0,
+     "(u8[2,2,2]{1 2 3 4 5 6 7 8}, s64[3,2,2]{1 0 0 0 0 1 0 0 1 1 0 -1}) -> (u8[3,2,2]{5 2 3 4 1 6 3 4 5 6 3 8})", 0},
+    {"vector", 0, "(f16[3]{1 2 3}, s64[4]{2 2 0 -2}) -> (f16[4]{3 3 1 2})", 0},
     {"none", 0, "(f32[2,3]{1 2 3 4 5 6}, s64[0,3]{}; axis=0) -> (f32[0,3]{})", 0},
     {"strings", 0, "(string[2]{\"a\" \"b\"}, s64[3]{1 0 1}) -> (string[3]{\"b\" \"a\" \"b\"})", 0},
     {0},

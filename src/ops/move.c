@@ -146,3 +146,21 @@ hst_status move_index(const eval_context *c, int64_t index, int64_t length, int 
     *out = index < 0 ? index + length : index;
     return HST_STATUS_OK;
 }
+
+static inline __attribute__((always_inline)) bool picks_of(size_t size, int64_t n, char *to, const char *from,
+                                                           int64_t step, int64_t stride, const int64_t *index,
+                                                           int64_t length) {
+    for (int64_t i = 0; i < n; i++, to += size, from += step) {
+        const int64_t at = index[i] < 0 ? index[i] + length : index[i];
+        if (at < 0 || at >= length) return false;
+        memcpy(to, from + at * stride, size);
+    }
+    return true;
+}
+
+bool move_picks(size_t size, int64_t n, void *to, const void *from, int64_t step, int64_t stride, const int64_t *index,
+                int64_t length) {
+    if (size == 4) return picks_of(4, n, to, from, step, stride, index, length);
+    if (size == 8) return picks_of(8, n, to, from, step, stride, index, length);
+    return picks_of(size, n, to, from, step, stride, index, length);
+}

@@ -150,6 +150,10 @@ hst_status move_indices(eval_context *c, const hst_tensor *t, const char *name, 
 /* Turns a negative index into its place on an axis of `length`; BAD_SHAPE "index 7 out of range [-5, 5) on axis 0". */
 hst_status move_index(const eval_context *c, int64_t index, int64_t length, int axis, int64_t *out, hst_error *err);
 /* Row-major strides of a shape, in elements (all 0 where it has no elements). */
+/* to[i] = from[i·step + p·stride] for n elements of `size` bytes, p = index[i], or index[i] + length where that is
+ * negative; step and stride in bytes. False, with elements missing, where an index is not in [-length, length). */
+bool move_picks(size_t size, int64_t n, void *to, const void *from, int64_t step, int64_t stride, const int64_t *index,
+                int64_t length);
 void move_strides(int rank, const int64_t *dim, int64_t *stride);
 
 /* ---- binding to kernels ---- */
