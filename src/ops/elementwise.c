@@ -210,6 +210,32 @@ static void binary_floats(const binary_rule *rule, int64_t n, const float *a, in
         for (int64_t i = 0; i < n; i++) y[i] = (float)rule->wide(a[i * step_a], b[i * step_b]);
 }
 
+/* The sums, differences and products that shapes and places are made of, where they lie; false: another operation or
+ * type. The low bits of a result do not depend on the sign. */
+#define WRAPPED(type, op)                                                                                              \
+    for (int64_t k = 0; k < n; k++) ((type *)y)[k] = ((const type *)a)[k * step_a] op((const type *)b)[k * step_b];    \
+    return true
+
+static bool binary_wrapped(int kernel, bool wide, int64_t n, const char *a, int64_t step_a, const char *b,
+                           int64_t step_b, char *y) {
+    switch (kernel * 2 + wide) {
+    case BINARY_ADD * 2:
+        WRAPPED(uint32_t, +);
+    case BINARY_ADD * 2 + 1:
+        WRAPPED(uint64_t, +);
+    case BINARY_SUB * 2:
+        WRAPPED(uint32_t, -);
+    case BINARY_SUB * 2 + 1:
+        WRAPPED(uint64_t, -);
+    case BINARY_MUL * 2:
+        WRAPPED(uint32_t, *);
+    case BINARY_MUL * 2 + 1:
+        WRAPPED(uint64_t, *);
+    default:
+        return false;
+    }
+}
+
 /* n elements of one run through a carrier. */
 static void binary_chunk(const binary_job *j, int64_t n, int64_t a, int64_t step_a, int64_t b, int64_t step_b,
                          int64_t out) {
@@ -247,17 +273,23 @@ static void binary_chunk(const binary_job *j, int64_t n, int64_t a, int64_t step
 /* The part [begin, end) of the output. */
 static void binary_range(const void *arg, int64_t begin, int64_t end) {
     const binary_job *j = arg;
+    const hst_dtype d = j->y->dtype;
     broadcast_walk w;
     broadcast_begin(&w, j->y->rank, j->y->dim, j->in, 2);
     while (broadcast_next(&w) && w.output < end) {
         int64_t from = w.output > begin ? w.output : begin, to = w.output + w.run < end ? w.output + w.run : end;
         if (from >= to) continue;
         int64_t skip = from - w.output, a = w.offset[0] + skip * w.step[0], b = w.offset[1] + skip * w.step[1];
-        if (j->y->dtype == HST_DTYPE_F32) {
+        if (d == HST_DTYPE_F32) {
             binary_floats(j->rule, to - from, (const float *)j->in[0]->data + a, w.step[0],
                           (const float *)j->in[1]->data + b, w.step[1], (float *)j->y->data + from);
             continue;
         }
+        const int64_t size = dtype_bits(d) / 8;
+        if (dtype_is_integer(d) && size >= 4 &&
+            binary_wrapped(j->rule->kernel, size == 8, to - from, (const char *)j->in[0]->data + a * size, w.step[0],
+                           (const char *)j->in[1]->data + b * size, w.step[1], (char *)j->y->data + from * size))
+            continue;
         for (; from < to; from += CHUNK, a += CHUNK * w.step[0], b += CHUNK * w.step[1])
             binary_chunk(j, to - from < CHUNK ? to - from : CHUNK, a, w.step[0], b, w.step[1], from);
     }
