@@ -176,9 +176,12 @@ static char *fill_axis(const filler *f, int k, int64_t at, char *to) {
     }
     for (int64_t i = 0; i < f->dims[k];) {
         int64_t step = f->map[k][i], run = 1;
-        if (k == f->rank - 1 && step >= 0) { /* consecutive elements at once */
-            while (i + run < f->dims[k] && f->map[k][i + run] == step + run) run++;
-            memcpy(to, f->from + (size_t)(at + step) * f->size, (size_t)run * f->size);
+        if (k == f->rank - 1) { /* consecutive elements at once */
+            while (i + run < f->dims[k] && f->map[k][i + run] == (step < 0 ? step : step + run)) run++;
+            if (step < 0)
+                copy_fill(to, f->value, f->size, run);
+            else
+                memcpy(to, f->from + (size_t)(at + step) * f->size, (size_t)run * f->size);
             to += (size_t)run * f->size;
         } else {
             to = fill_axis(f, k + 1, step < 0 ? -1 : at + step, to);
@@ -215,6 +218,7 @@ static hst_status eval(eval_context *c, hst_error *err) {
 static const op_case cases[] = {
     {"constant", 0, "(f32[3,2]{1 1.2 2.3 3.4 4.5 5.7}, s64[4]{0 2 0 0}) -> (f32[3,4]{0 0 1 1.2 0 0 2.3 3.4 0 0 4.5 5.7})", 0},
     {"constant value", 11, "(s32[2]{1 2}, s64[2]{1 2}, s32[]{9}) -> (s32[5]{9 1 2 9 9})", 0},
+    {"three of a value", 0, "(s16[2,1]{1 2}, s64[4]{0 1 1 3}, s16[]{258}) -> (s16[3,5]{258 1 258 258 258 258 2 258 258 258 258 258 258 258 258})", 0},
     {"reflect", 0, "(f32[3,2]{1 1.2 2.3 3.4 4.5 5.7}, s64[4]{0 2 0 0}; mode=\"reflect\") -> (f32[3,4]{1 1.2 1 1.2 2.3 3.4 2.3 3.4 4.5 5.7 4.5 5.7})", 0},
     {"reflect further than the length", 0, "(s64[3]{1 2 3}, s64[2]{5 1}; mode=\"reflect\") -> (s64[9]{2 1 2 3 2 1 2 3 2})", 0},
     {"edge", 0, "(f32[2,2]{1 2 3 4}, s64[4]{1 0 0 1}; mode=\"edge\") -> (f32[3,3]{1 2 2 1 2 2 3 4 4})", 0},

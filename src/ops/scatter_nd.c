@@ -66,17 +66,21 @@ static hst_status eval(eval_context *c, hst_error *err) {
     move_strides(x->rank, x->dim, stride);
     int64_t k = index->dim[index->rank - 1], run = 1; /* not 0, as updates has elements */
     for (int64_t i = k; i < x->rank; i++) run *= x->dim[i];
-    int64_t tuples = tensor_count(updates) / run;
+    const int64_t tuples = tensor_count(updates) / run;
+    const size_t bytes = (size_t)run * size;
     for (int64_t t = 0; t < tuples; t++) {
         int64_t at = 0;
         for (int64_t i = 0; i < k; i++) {
-            HST_TRY(move_index(c, tuple[t * k + i], x->dim[i], (int)i, &place, err));
+            place = tuple[t * k + i];
+            if (place < 0 || place >= x->dim[i]) HST_TRY(move_index(c, place, x->dim[i], (int)i, &place, err));
             at += place * stride[i];
         }
         char *target = (char *)to + (size_t)at * size;
         const char *source = (const char *)new + (size_t)(t * run) * size;
-        if (how == COMBINE_NONE)
-            memcpy(target, source, (size_t)run * size);
+        if (how == COMBINE_NONE && bytes == 4)
+            memcpy(target, source, 4);
+        else if (how == COMBINE_NONE)
+            memcpy(target, source, bytes);
         else
             combine_run(how, x->dtype, target, source, run);
     }
@@ -92,6 +96,8 @@ static const op_case cases[] = {
     {"min", 18, "(s8[2]{1 5}, s64[2,1]{0 1}, s8[2]{3 3}; reduction=\"min\") -> (s8[2]{1 3})", 0},
     {"mul", 18, "(f64[2]{2 5}, s64[2,1]{1 1}, f64[2]{3 3}; reduction=\"mul\") -> (f64[2]{2 45})", 0},
     {"one tuple", 0, "(f32[2,2]{1 2 3 4}, s64[2]{1 0}, f32[]{9}) -> (f32[2,2]{1 2 9 4})", 0},
+    {"elements of a matrix, 8 bytes", 0, "(s64[2,2]{1 2 3 4}, s64[3,2]{0 -1 1 0 0 1}, s64[3]{7 8 9}) -> (s64[2,2]{1 9 8 4})", 0},
+    {"rows of two", 0, "(f16[2,2,2]{1 2 3 4 5 6 7 8}, s32[1,2]{1 -2}, f16[1,2]{9 10}) -> (f16[2,2,2]{1 2 3 4 9 10 7 8})", 0},
     {"nothing", 0, "(f32[2]{1 2}, s64[0,1]{}, f32[0]{}) -> (f32[2]{1 2})", 0},
     {"strings", 0, "(string[2]{\"a\" \"b\"}, s64[1,1]{0}, string[1]{\"xyz\"}) -> (string[2]{\"xyz\" \"b\"})", 0},
     {0},
