@@ -14,8 +14,12 @@ static bool has(const node *n, int i) {
 
 /* ---- Conv ---- */
 
-/* A 1x1 kernel on planes of one element, as squeeze-and-excitation has it: a linear layer on the channels. */
+/* A 1x1 kernel on planes of one element, as squeeze-and-excitation has it: a linear layer on the channels. With padding
+ * and strides the one output may lie beside the element. */
 static bool is_point(const node *n, const hst_tensor *w) {
+    const int64_t *pads;
+    for (int i = node_ints(n, "pads", &pads) - 1; i >= 0; i--)
+        if (pads[i]) return false;
     const type *x = &n->in[0]->type, *y = &n->out[0]->type;
     if (node_int(n, "group", 1) != 1 || x->rank < 3 || y->rank != x->rank || w->rank != x->rank) return false;
     if (!w->dim[0] || !w->dim[1] || (n->n_in > 2 && n->in[2] && !match_row(n->in[2], w->dim[0]))) return false;

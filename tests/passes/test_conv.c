@@ -209,11 +209,24 @@ static void test_point(void **state) {
     model_free(m);
 }
 
+/* Padding in front and strides: the one output lies beside the one element, so it is the bias. */
+static void test_beside_the_point(void **state) {
+    (void)state;
+    static const int64_t pads[4] = {1, 1, 1, 1}, strides[2] = {3, 3};
+    model *m = begin(17);
+    value *y = conv(m, input(m, "x", CHANNELS, 1), weight(m));
+    assert_true(node_set_ints(y->producer, "pads", pads, 4) && node_set_ints(y->producer, "strides", strides, 2));
+    output(m, y);
+    optimise(m, 0);
+    assert_int_equal(count(m, "hasten", "Linear"), 0);
+    model_free(m);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_norm),    cmocka_unit_test(test_norm_stays), cmocka_unit_test(test_linear_norm),
         cmocka_unit_test(test_factors), cmocka_unit_test(test_epilogue),   cmocka_unit_test(test_hard_swish),
-        cmocka_unit_test(test_stays),   cmocka_unit_test(test_point),
+        cmocka_unit_test(test_stays),   cmocka_unit_test(test_point),      cmocka_unit_test(test_beside_the_point),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
