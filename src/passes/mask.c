@@ -59,11 +59,16 @@ static hst_tensor *make_scores(const int64_t *dims, double unit) {
 
 typedef enum pattern { ALL_ONES, MIXED, OPPOSITE, ROW_OF_ZEROS, PATTERNS, ODD = PATTERNS } pattern;
 
-/* Under ODD: elements that a mask of 0 and 1 does not have, beside those, as far as its type holds them. */
-static double odd_at(hst_dtype d, int64_t i) {
-    static const double elements[] = {1, 2, 0.5, -1, 0, 0.25, 3, 1e-6, 0.75, -2, 100, 1.5, 1e-30, 5, -0.5, 0.984375};
-    const double x = elements[(size_t)i % (sizeof elements / sizeof *elements)];
-    if (dtype_is_float(d)) return d == HST_DTYPE_F32 || d == HST_DTYPE_F64 ? x : x == 1e-6 || x == 1e-30 ? 0 : x;
+enum { ODD_ELEMENTS = 16 };
+
+/* From ODD on: elements that a mask of 0 and 1 does not have, beside those, as far as its type holds them. A small mask
+ * holds some of them; ODD + n begins with the nth. */
+static double odd_at(hst_dtype d, pattern p, int64_t i) {
+    static const double elements[ODD_ELEMENTS] = {1,    2,  0.5, -1,  0,     0.25, 3,    1e-6,
+                                                  0.75, -2, 100, 1.5, 1e-30, 5,    -0.5, 0.984375};
+    const double x = elements[(size_t)(i + p - ODD) % ODD_ELEMENTS];
+    if (d == HST_DTYPE_F32 || d == HST_DTYPE_F64) return x;
+    if (dtype_is_float(d)) return x == 1e-6 || x == 1e-30 ? 0x1p-8 : x; /* 1 minus it is a bf16, too */
     if (x < 0 && (d == HST_DTYPE_U8 || d == HST_DTYPE_U16 || d == HST_DTYPE_U32 || d == HST_DTYPE_U64)) return 0;
     return trunc(x);
 }
@@ -82,7 +87,7 @@ static hst_tensor *make_mask(const value *v, const int64_t *dims, pattern p) {
     for (int64_t b = 0; b < dims[0]; b++)
         for (int64_t k = 0; k < dims[1]; k++) {
             const int64_t i = b * dims[1] + k;
-            tensor_set_f64(t, i, p == ODD ? odd_at(v->type.dtype, i) : attends(p, b, k, dims[1]) ? 1 : 0);
+            tensor_set_f64(t, i, p >= ODD ? odd_at(v->type.dtype, p, i) : attends(p, b, k, dims[1]) ? 1 : 0);
         }
     return t;
 }
@@ -178,25 +183,56 @@ static bool follows_at(const value *scores, const value *product, const value *m
     return true;
 }
 
-/* What `out` (scores, or the term alone: unit 0) makes of odd elements; MASK_MEANINGS: something else. A term of flags
- * says true where a key is seen. */
-static mask_meaning meaning_of(const hst_tensor *out, const value *mask, const int64_t *dims, double scale, double unit,
-                               const masked *m) {
+/* The term under one pattern of the mask; NULL where it does not run. */
+static hst_tensor *run_term(const value *term, const value *product, const value *mask, pattern p,
+                            const int64_t *dims) {
+    probe probe = {0};
+    const int64_t mask_dims[2] = {dims[0], dims[3]};
+    hst_tensor *m = NULL, *out = NULL;
+    bool ok = true;
+    for (int i = 0; i < 2 && ok; i++) ok = probe_assign(&probe, mask->type.dim[i], mask_dims[i]);
+    for (int i = 0; i < 3 && ok; i++) ok = probe_assign(&probe, product->type.dim[i], dims[i]);
+    if (ok && (m = make_mask(mask, mask_dims, p)) && probe_leaf(&probe, mask, m)) out = probe_run(&probe, term);
+    tensor_free(m);
+    return out;
+}
+
+/* Whether `out` (scores, or the term alone: unit 0) makes this of odd elements. A term of flags says true where a key
+ * is seen. */
+static bool means(const hst_tensor *out, hst_dtype of_mask, pattern p, const int64_t *dims, double scale, double unit,
+                  const masked *m, mask_meaning meaning) {
     const int64_t count = tensor_count(out), keys = dims[3], each = count / (out->rank == 4 ? out->dim[0] : 1);
     const bool flags = out->dtype == HST_DTYPE_B8;
-    for (int meaning = 0; meaning < MASK_MEANINGS; meaning++) {
-        bool ok = true;
-        for (int64_t i = 0; i < count && ok; i++) {
-            const double x = odd_at(mask->type.dtype, i / each * keys + i % keys), plain = scale * unit * score_at(i);
-            const double hidden = m->added ? m->value : m->instead;
-            const float adds = mask_adds((mask_meaning)meaning, x, (float)hidden);
-            const double got = !flags ? tensor_get_f64(out, i) : tensor_get_s64(out, i) ? 0 : -INFINITY;
-            ok =
-                near(got, (double)((float)plain + adds)) || (adds == (float)hidden && m->replaced && got == m->instead);
-        }
-        if (ok) return (mask_meaning)meaning;
+    const double hidden = m->added ? m->value : m->instead;
+    for (int64_t i = 0; i < count; i++) {
+        const double x = odd_at(of_mask, p, i / each * keys + i % keys), plain = scale * unit * score_at(i);
+        const float adds = mask_adds(meaning, x, (float)hidden);
+        const double got = !flags ? tensor_get_f64(out, i) : tensor_get_s64(out, i) ? 0 : -INFINITY;
+        if (!near(got, (double)((float)plain + adds)) && !(adds == (float)hidden && m->replaced && got == m->instead))
+            return false;
     }
-    return MASK_MEANINGS;
+    return true;
+}
+
+/* What the way from product to v (a term alone: unit 0) makes of all odd elements; MASK_MEANINGS: something else. */
+static mask_meaning meaning_of(const value *v, const value *product, const value *mask, const int64_t *dims,
+                               double scale, double unit, const masked *m) {
+    bool can[MASK_MEANINGS], any = true;
+    int meaning;
+    for (meaning = 0; meaning < MASK_MEANINGS; meaning++) can[meaning] = true;
+    for (int64_t from = 0; from < ODD_ELEMENTS && any; from += dims[0] * dims[3]) {
+        const pattern p = (pattern)(ODD + from);
+        hst_tensor *t = unit != 0 ? run_pattern(v, product, mask, p, unit, dims) : run_term(v, product, mask, p, dims);
+        any = false;
+        for (meaning = 0; meaning < MASK_MEANINGS; meaning++) {
+            can[meaning] =
+                can[meaning] && t && means(t, mask->type.dtype, p, dims, scale, unit, m, (mask_meaning)meaning);
+            any |= can[meaning];
+        }
+        tensor_free(t);
+    }
+    for (meaning = 0; meaning < MASK_MEANINGS && !can[meaning];) meaning++;
+    return (mask_meaning)meaning;
 }
 
 static bool recognise_key_mask(const value *scores, const value *product, value *mask, score_mask *out) {
@@ -219,24 +255,8 @@ static bool recognise_key_mask(const value *scores, const value *product, value 
     out->mask_value = m.added ? m.value : (double)-FLT_MAX;
     out->key_mask = mask;
     if (!mask || mask->type.dtype == HST_DTYPE_B8) return true;
-    hst_tensor *t = run_pattern(scores, product, mask, ODD, 1, s.dims[s.count - 1]);
-    out->meaning = t ? meaning_of(t, mask, s.dims[s.count - 1], out->scale, 1, &m) : MASK_MEANINGS;
-    tensor_free(t);
+    out->meaning = meaning_of(scores, product, mask, s.dims[s.count - 1], out->scale, 1, &m);
     return out->meaning != MASK_MEANINGS && (m.added || out->meaning != MASK_LINEAR);
-}
-
-/* The term under one pattern of the mask; NULL where it does not run. */
-static hst_tensor *run_term(const value *term, const value *product, const value *mask, pattern p,
-                            const int64_t *dims) {
-    probe probe = {0};
-    const int64_t mask_dims[2] = {dims[0], dims[3]};
-    hst_tensor *m = NULL, *out = NULL;
-    bool ok = true;
-    for (int i = 0; i < 2 && ok; i++) ok = probe_assign(&probe, mask->type.dim[i], mask_dims[i]);
-    for (int i = 0; i < 3 && ok; i++) ok = probe_assign(&probe, product->type.dim[i], dims[i]);
-    if (ok && (m = make_mask(mask, mask_dims, p)) && probe_leaf(&probe, mask, m)) out = probe_run(&probe, term);
-    tensor_free(m);
-    return out;
 }
 
 /* Is t, which broadcasts to dims, 0 where keys are seen and one large negative number elsewhere; or true and false? */
@@ -305,9 +325,7 @@ bool mask_recognise_term(value *term, const value *product, score_mask *out) {
     out->key_mask = mask;
     if (mask->type.dtype == HST_DTYPE_B8) return true;
     const masked m = {.added = true, .value = out->mask_value};
-    hst_tensor *t = run_term(term, product, mask, ODD, s.dims[s.count - 1]);
-    out->meaning = t ? meaning_of(t, mask, s.dims[s.count - 1], 0, 0, &m) : MASK_MEANINGS;
-    tensor_free(t);
+    out->meaning = meaning_of(term, product, mask, s.dims[s.count - 1], 0, 0, &m);
     if (out->meaning != MASK_MEANINGS) return true;
     out->key_mask = NULL;
     out->meaning = MASK_NONZERO;

@@ -165,8 +165,9 @@ static bool same_everywhere(const node *n) {
 
 /* Nodes between positions and what is compared with them that stretch lengths by no bounded factor. */
 static bool bends(const node *n) {
-    static const char *const names[] = {"Log",     "Sqrt", "Pow",        "Exp",  "Tanh",
-                                        "Sigmoid", "Erf",  "Reciprocal", "Atan", "Mod"};
+    static const char *const names[] = {"Log",  "Sqrt",       "Pow",      "Exp",         "Tanh",     "Sigmoid",
+                                        "Erf",  "Reciprocal", "Atan",     "Mod",         "BitShift", "Elu",
+                                        "Celu", "Softplus",   "Softsign", "HardSigmoid", "Shrink",   "ThresholdedRelu"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (node_is(n, "", names[i])) { /* of one number, such as the root of a head's size: no position */
             const type *t = &n->in[0]->type;
@@ -265,7 +266,8 @@ int64_t probe_reach(const value *v, const value *stop, int64_t least, int64_t mo
     if (waves && !stepped) r.factor = 1;
     const double length =
         2 * ceil((r.table + r.sum) * r.factor) + 3; /* a window of as much on both sides, and one more */
-    return length > (double)most ? 0 : length > (double)least ? (int64_t)length : least;
+    if (!(length <= (double)most)) return 0;        /* or no number, of an infinite factor */
+    return length > (double)least ? (int64_t)length : least;
 }
 
 /* ---- rows ---- */

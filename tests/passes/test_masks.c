@@ -42,18 +42,23 @@ typedef enum form {
     SCALED_BY_LENGTH, /* scores grow with the logarithm of the length */
     FORMS,
     /* windows beyond the lengths that are tried: 600 keys as 0.01 times the distance, as three differences, as a
-     * quotient, as a logarithm */
+     * quotient, as a logarithm, as bits, by bounds and factors that are attributes */
     SCALED_WINDOW = FORMS,
     STEPS_WINDOW,
     QUOTIENT_WINDOW,
     LOG_WINDOW,
+    SHIFT_WINDOW,
+    SHRINK_WINDOW,
+    THRESHOLD_WINDOW,
+    SIGMOID_WINDOW,
     FAR,
     /* masks whose elements are not 0 and 1 */
     LINEAR = FAR, /* (1 - mask) * lowest */
     NOT_ONE,      /* hidden where 1 - mask is not 0 */
     POSITIVE,
     NONZERO,
-    THRESHOLD, /* above 0.4 */
+    THRESHOLD,     /* above 0.4 */
+    LOW_THRESHOLD, /* above 0.2 */
     EXCEPT_TWO,
     ALL_FORMS
 } form;
@@ -74,11 +79,16 @@ static const char *const names[ALL_FORMS] = {"padding",
                                              "window by steps",
                                              "window by a quotient",
                                              "window by a logarithm",
+                                             "window by a shift",
+                                             "window by Shrink",
+                                             "window by ThresholdedRelu",
+                                             "window by HardSigmoid",
                                              "linear",
                                              "not one",
                                              "positive",
                                              "nonzero",
                                              "threshold",
+                                             "low threshold",
                                              "except two"};
 
 /* Positions of queries [S, 1] or keys [1, S]. */
@@ -113,13 +123,31 @@ static value *table(model *m, value *mask) {
     return apply(m, "Slice", graph_add_initializer(m->main, "", t), integers(m, (int64_t[]){0}, 1), to);
 }
 
+static value *attribute_window(model *m, value *x, form f) {
+    static const char *const ops[] = {"Shrink", "ThresholdedRelu", "HardSigmoid"};
+    x = apply(m, ops[f - SHRINK_WINDOW], x, NULL, NULL);
+    if (f == SIGMOID_WINDOW) {
+        assert_true(node_set_float(x->producer, "alpha", 0.001f) && node_set_float(x->producer, "beta", 0));
+        return apply(m, "LessOrEqual", x, real(m, 0.6), NULL);
+    }
+    assert_true(node_set_float(x->producer, f == SHRINK_WINDOW ? "lambd" : "alpha", 600));
+    return apply(m, "LessOrEqual", x, real(m, 0), NULL);
+}
+
 static value *far_window(model *m, value *q, value *k, form f) {
     value *distance = apply(m, "Abs", apply(m, "Sub", q, k, NULL), NULL, NULL);
     if (f == STEPS_WINDOW) {
         for (int i = 0; i < 3; i++) distance = apply(m, "Sub", distance, integer(m, 200), NULL);
         return apply(m, "LessOrEqual", distance, integer(m, 0), NULL);
     }
+    if (f == SHIFT_WINDOW) {
+        const hst_dtype u32 = HST_DTYPE_U32;
+        value *bits = apply(m, "BitShift", cast(m, distance, u32), single(m, u32, 0, 9), NULL);
+        assert_true(node_set_string(bits->producer, "direction", "RIGHT"));
+        return apply(m, "Equal", bits, single(m, u32, 0, 0), NULL);
+    }
     value *x = cast(m, distance, HST_DTYPE_F32);
+    if (f >= SHRINK_WINDOW) return attribute_window(m, x, f);
     if (f == SCALED_WINDOW)
         return apply(m, "LessOrEqual", apply(m, "Mul", x, real(m, 0.001), NULL), real(m, 0.6), NULL);
     if (f == QUOTIENT_WINDOW) {
@@ -141,7 +169,7 @@ static value *seen_by_element(model *m, value *mask, form f) {
     if (f == EXCEPT_TWO)
         return apply(m, "And", apply(m, "Greater", x, real(m, 0), NULL),
                      apply(m, "Not", apply(m, "Equal", x, real(m, 2), NULL), NULL, NULL), NULL);
-    return apply(m, "Greater", x, real(m, f == THRESHOLD ? 0.4 : 0), NULL);
+    return apply(m, "Greater", x, real(m, f == THRESHOLD ? 0.4 : f == LOW_THRESHOLD ? 0.2 : 0), NULL);
 }
 
 /* Of [batch, 1, queries, keys] or what broadcasts to it. */
@@ -219,7 +247,7 @@ static model *build(form f, hst_dtype of_mask, double lowest, bool replaced, boo
 /* The answer at one length: sequence 0 is whole, 1 padded on the right, 2 has holes and no first key. With `odd` keys
  * are seen and hidden by elements of all sorts. */
 static hst_tensor *answer(const model *m, hst_dtype of_mask, int64_t length, bool odd) {
-    static const double elements[] = {1, 2, 0.5, -1, 0.125, 0.9999, 3, 7, 1, 1, -0.001, 0.3};
+    static const double elements[] = {1, 2, 0.5, -1, 0.9999, 0.125, 3, 7, 1, 1, -0.001, 0.3};
     const int64_t dims[3] = {3, length, WIDTH};
     hst_error err = {0};
     hst_tensor *x, *mask, *out = NULL;
@@ -303,9 +331,10 @@ static void masks_of_a_fixed_length_keep_their_answers(void **state) {
     check_forms(40);
 }
 
-static bool keeps(form f, hst_dtype of_mask, double lowest, int64_t length, bool odd, bool *keys) {
+/* At one length, which the graph says or not. */
+static bool keeps(form f, hst_dtype of_mask, double lowest, int64_t length, bool fixed, bool odd, bool *keys) {
     hst_error err = {0};
-    model *m = build(f, of_mask, lowest, false, false, 0);
+    model *m = build(f, of_mask, lowest, false, false, fixed ? length : 0);
     if (ops_resolve(m->main, &err) != HST_STATUS_OK) fail_msg("%s", err.message);
     hst_tensor *before = answer(m, of_mask, length, odd);
     if (passes_run(m, 0, 70, NULL, &err) != HST_STATUS_OK) fail_msg("%s", err.message);
@@ -325,7 +354,7 @@ static void windows_beyond_what_is_tried_keep_their_answers(void **state) {
     (void)state;
     bool ok = true, keys;
     for (form f = SCALED_WINDOW; f < FAR; f++) {
-        ok &= keeps(f, HST_DTYPE_S64, (double)-FLT_MAX, 700, false, &keys);
+        ok &= keeps(f, HST_DTYPE_S64, (double)-FLT_MAX, 700, false, false, &keys);
         if (keys) print_error("%s is a mask of keys\n", names[f]);
         ok &= !keys;
     }
@@ -342,8 +371,9 @@ static void masks_of_any_elements_keep_their_answers(void **state) {
         for (size_t t = 0; t < sizeof types / sizeof *types; t++)
             for (int i = 0; i < 3; i++)
                 for (int odd = 0; odd < 2 && !(f == LINEAR && i == 2); odd++) { /* -inf times 0 is no number */
-                    ok &= keeps(f, types[t], lowest[i], 40, odd != 0, &keys);
-                    if (keys == (f == EXCEPT_TWO || (f == THRESHOLD && dtype_is_float(types[t])))) {
+                    ok &= keeps(f, types[t], lowest[i], 40, false, odd != 0, &keys);
+                    if (keys ==
+                        (f == EXCEPT_TWO || ((f == THRESHOLD || f == LOW_THRESHOLD) && dtype_is_float(types[t])))) {
                         print_error("%s, %s, %g: %sa mask of keys\n", names[f], dtype_name(types[t]), lowest[i],
                                     keys ? "" : "not ");
                         ok = false;
@@ -352,9 +382,18 @@ static void masks_of_any_elements_keep_their_answers(void **state) {
     assert_true(ok);
 }
 
+/* All elements are tried on masks that are too short to hold them. */
+static void short_masks_of_any_elements_keep_their_answers(void **state) {
+    (void)state;
+    bool ok = true, keys;
+    for (form f = LINEAR; f < ALL_FORMS; f++) ok &= keeps(f, HST_DTYPE_F32, (double)-FLT_MAX, 2, true, true, &keys);
+    assert_true(ok);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(windows_beyond_what_is_tried_keep_their_answers),
                                        cmocka_unit_test(masks_of_any_elements_keep_their_answers),
+                                       cmocka_unit_test(short_masks_of_any_elements_keep_their_answers),
                                        cmocka_unit_test(masks_of_any_length_keep_their_answers),
                                        cmocka_unit_test(masks_of_a_fixed_length_keep_their_answers)};
     return cmocka_run_group_tests(tests, NULL, NULL);
