@@ -36,13 +36,13 @@ static bool gives(const node *n, int i) {
     return i < n->n_out && n->out[i];
 }
 
-/* *wanted where rows of so many columns are to be given quantised (columns -1: not known). */
+/* *wanted where rows of so many columns, one at least, are to be given quantised (columns -1: not known). */
 static hst_status check_outputs(const node *n, int64_t columns, bool *wanted, hst_error *err) {
     *wanted = gives(n, 1) || gives(n, 2) || gives(n, 3);
     if (!*wanted) return HST_STATUS_OK;
     if (!gives(n, 1) || !gives(n, 2) || !gives(n, 3))
         return node_error(n, err, HST_STATUS_BAD_FORMAT, "gives quantised rows as three outputs, or none of them");
-    if (columns >= 0 && columns % GEMM_S8_K)
+    if (columns == 0 || (columns > 0 && columns % GEMM_S8_K))
         return node_error(n, err, HST_STATUS_BAD_SHAPE, "cannot give rows of %lld columns quantised, no multiple of %d",
                           (long long)columns, GEMM_S8_K);
     return HST_STATUS_OK;

@@ -215,6 +215,7 @@ static void forms_refused(void **state) {
         const char *says;
     } bad[] = {{2, 32, 1, true, "three outputs"},
                {4, 33, 1, true, "33 columns"},
+               {4, 0, 1, true, "0 columns"},
                {1, 32, 1, false, "quantised rows are u8"},
                {1, 32, 3, true, "quantised rows are u8"},
                {4, 32, 1, true, NULL}};

@@ -11,7 +11,7 @@ static int32_t sum_of(const gemm_s8_tile *t, int r, int64_t j) {
     for (int64_t k = 0; k < t->blocks * GEMM_S8_K; k++)
         sum += (int32_t)t->a[r * t->lda + k] * gemm_s8_weight(t->panel, t->blocks, k, j);
     memcpy(&head, t->panel + 4 * j, sizeof head);
-    return sum - t->zero[r] * head;
+    return (int32_t)((uint32_t)sum - (uint32_t)t->zero[r] * (uint32_t)head); /* a file may hold any zero point */
 }
 
 static void tile_rows(const gemm_s8_tile *t, int rows) {
