@@ -122,15 +122,6 @@ static void free_handles(outputs *o) {
     o->n_free_handles = 0;
 }
 
-void outputs_close(outputs *o) {
-    if (!o) return;
-    outputs_trim(o);
-    pthread_mutex_lock(&o->lock);
-    o->closed = true;
-    free_handles(o);
-    unlock_drop(o);
-}
-
 /* Sizes are rounded up to eighths of a power of two, so that a buffer fits the next, slightly different, shape. */
 static bool size_class(size_t size, size_t *out) {
     size_t step = MEMORY_ALIGN;
@@ -199,6 +190,16 @@ static size_t give_back(outputs *o, uint64_t runs) {
     }
     o->free -= bytes;
     return bytes;
+}
+
+/* In one go: what another thread drops before it lies free, what it drops after it is freed at once. */
+void outputs_close(outputs *o) {
+    if (!o) return;
+    pthread_mutex_lock(&o->lock);
+    o->closed = true;
+    give_back(o, 0);
+    free_handles(o);
+    unlock_drop(o);
 }
 
 void outputs_age(outputs *o) {
