@@ -429,6 +429,32 @@ static void padding_goes_into_the_conv(void **state) {
     }
 }
 
+/* ---- products ---- */
+
+/* perm of a rank-3 right side, its users, and how many products are to read it as it lies */
+static void a_product_takes_a_transpose_along(void **state) {
+    (void)state;
+    static const struct {
+        int64_t perm[3];
+        bool second_user;
+        int taken;
+    } forms[] = {{{0, 2, 1}, false, 1}, {{1, 2, 0}, false, 0}, {{0, 1, 2}, false, 0}, {{0, 2, 1}, true, 0}};
+    for (size_t i = 0; i < sizeof forms / sizeof *forms; i++) {
+        model *m = begin();
+        const dim left[3] = {3, 5, 3}, right[3] = {3, 3, 3};
+        value *x = input(m, "x", HST_DTYPE_F32, 3, left);
+        value *t = apply(m, "Transpose", input(m, "w", HST_DTYPE_F32, 3, right), NULL);
+        assert_true(node_set_ints(t->producer, "perm", forms[i].perm, 3));
+        value *y = apply(m, "MatMul", x, t);
+        finish(m, forms[i].second_user ? apply(m, "Add", y, mean(m, t, 1)) : y);
+        rewrite(m, 0);
+        assert_int_equal(count(m, "com.microsoft", "FusedMatMul"), forms[i].taken);
+        assert_int_equal(count(m, "", "MatMul"), 1 - forms[i].taken);
+        assert_int_equal(count(m, "", "Transpose"), forms[i].perm[1] == 1 ? 0 : 1 - forms[i].taken);
+        model_free(m);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(a_gelu_in_any_order_is_found),
                                        cmocka_unit_test(a_tanh_gelu_is_found_and_another_function_is_not),
@@ -445,6 +471,7 @@ int main(void) {
                                        cmocka_unit_test(a_default_is_no_constant),
                                        cmocka_unit_test(rows_that_nobody_reads_are_left_out),
                                        cmocka_unit_test(an_output_keeps_its_name),
-                                       cmocka_unit_test(padding_goes_into_the_conv)};
+                                       cmocka_unit_test(padding_goes_into_the_conv),
+                                       cmocka_unit_test(a_product_takes_a_transpose_along)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
