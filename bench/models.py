@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""Whole convolutional models against ONNX Runtime, f32: each engine in a process of its own, in turns, all but one stopped.
+"""Whole models of many families against ONNX Runtime, f32: each engine in a process of its own, in turns, all but one stopped.
 
     HASTEN_LIBRARY=build/release/libhasten.so PYTHONPATH=python bench/models.py [--rounds 5] [--threads 2] [part of a name …]
     … --batch 4, --scale 2 (larger images), --isa avx2 (as on a processor without AVX-512; see bench/cpu_avx2.c)
 
-The models have the shapes of well-known ones and random weights; torch and transformers make them, exported as written, their
-BatchNormalization not folded. Prints the median of each in ms, of the rounds' ratios (above 1: hasten is faster), and the largest
+The models have the shapes of well-known ones (those of text: 4 layers of 768, 2x128 tokens) and random weights; torch and
+transformers make them, exported as written, their BatchNormalization not folded. Prints the median of each in ms, of the rounds' ratios (above 1: hasten is faster), and the largest
 difference of the outputs over the largest output."""
 import argparse, json, os, statistics, subprocess, sys, tempfile
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
@@ -19,6 +19,23 @@ def of_transformers(stem, **config):
         import transformers
         return getattr(transformers, stem + "ForImageClassification")(getattr(transformers, stem + "Config")(**config))
     return make
+
+
+def encoder(stem, sizes="hidden_size num_hidden_layers num_attention_heads intermediate_size", model="Model", **config):
+    """A model of token ids with 4 layers of 768; sizes: what its configuration calls their sizes."""
+    def make():
+        import transformers
+        made = dict(zip(sizes.split(), (768, 4, 12, 3072)), vocab_size=5000, **config)
+        module = getattr(transformers, stem + model)(getattr(transformers, stem + "Config")(**made))
+        module.config.use_cache = False
+        return module
+    return make
+
+
+def whisper_encoder():
+    import transformers
+    return transformers.WhisperModel(transformers.WhisperConfig(d_model=512, encoder_layers=4, decoder_layers=1, encoder_attention_heads=8,
+                                                                decoder_attention_heads=8, encoder_ffn_dim=2048)).get_encoder()
 
 
 def whisper_stem():
@@ -78,11 +95,31 @@ MODELS = {
     "mobilevit": (256, of_transformers("MobileViT")),
     "whisper_stem": ((80, 3000), whisper_stem),
     "wav2vec2_features": ((16000,), wav2vec2_features),
+    "vit": (224, of_transformers("ViT", num_hidden_layers=4)),
+    "swin": (224, of_transformers("Swin", depths=[2, 2, 2, 2])),
+    "segformer": (224, of_transformers("Segformer")),
+    "whisper_encoder": ((80, 3000), whisper_encoder),
+    "roberta": ("text", encoder("Roberta")),
+    "albert": ("text", encoder("Albert", embedding_size=128)),
+    "deberta": ("text", encoder("Deberta", relative_attention=True, pos_att_type=["p2c", "c2p"])),
+    "deberta_v2": ("text", encoder("DebertaV2", relative_attention=True, pos_att_type=["p2c", "c2p"], position_buckets=256,
+                                   share_att_key=True, norm_rel_ebd="layer_norm")),
+    "xlnet": ("text", encoder("XLNet", "d_model n_layer n_head d_inner")),
+    "funnel": ("text", encoder("Funnel", "", block_sizes=[2, 2, 2])),
+    "longformer": ("text", encoder("Longformer", attention_window=64)),
+    "convbert": ("text", encoder("ConvBert", embedding_size=128)),
+    "modernbert": ("text", encoder("ModernBert", pad_token_id=0, bos_token_id=1, eos_token_id=2, cls_token_id=1, sep_token_id=2)),
+    "t5_encoder": ("text", encoder("T5", "d_model num_layers num_heads d_ff", "EncoderModel")),
+    "gpt2": ("text", encoder("GPT2", "n_embd n_layer n_head")),
+    "llama": ("text", encoder("Llama", num_key_value_heads=4)),
+    "bloom": ("text", encoder("Bloom", "hidden_size n_layer n_head")),
 }
 
 
 def shape_of(name, batch, scale):
     size = MODELS[name][0]
+    if size == "text":
+        return 2 * batch, 128
     return (batch, 3, size * scale, size * scale) if isinstance(size, int) else (batch, *size)
 
 
@@ -103,10 +140,11 @@ def make(name, path, batch, scale):
             self.module = module
 
         def forward(self, x):
-            y = self.module(x)
-            return getattr(y, "logits", y)
+            y = self.module(x, attention_mask=torch.ones_like(x)) if MODELS[name][0] == "text" else self.module(x)
+            return getattr(y, "logits", getattr(y, "last_hidden_state", y))
 
-    x = torch.randn(*shape_of(name, batch, scale))
+    shape = shape_of(name, batch, scale)
+    x = torch.randint(5, 1000, shape) if MODELS[name][0] == "text" else torch.randn(*shape)
     torch.onnx.export(Plain().eval(), (x,), path, input_names=["x"], output_names=["y"], opset_version=17, dynamo=False,
                       do_constant_folding=False)
 
@@ -117,7 +155,8 @@ def worker(engine, path, shape, threads, answer):
     out = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
     import numpy as np
-    x = np.random.default_rng(0).standard_normal(json.loads(shape)).astype(np.float32)
+    (kind, shape), random = json.loads(shape), np.random.default_rng(0)
+    x = random.integers(5, 1000, shape) if kind == "text" else random.standard_normal(shape).astype(np.float32)
     if engine == "hasten":
         import hasten
         session = hasten.Session(hasten.Model(path), threads=int(threads))
@@ -147,7 +186,7 @@ def compare(options, name):
         for engine in ("hasten", "onnxruntime"):
             answers.append(os.path.join(folder, engine + ".npy"))
             engines.append(Process([sys.executable, os.path.abspath(__file__), "--worker", engine, path,
-                                    json.dumps(shape_of(name, options.batch, options.scale)), str(options.threads), answers[-1]], options.threads))
+                                    json.dumps([MODELS[name][0], shape_of(name, options.batch, options.scale)]), str(options.threads), answers[-1]], options.threads))
             engines[-1].answer()
             engines[-1].stop()
         ours, theirs = (np.load(a) for a in answers)
