@@ -215,7 +215,6 @@ static void forms_refused(void **state) {
         const char *says;
     } bad[] = {{2, 32, 1, true, "three outputs"},
                {4, 33, 1, true, "33 columns"},
-               {4, 0, 1, true, "0 columns"},
                {1, 32, 1, false, "quantised rows are u8"},
                {1, 32, 3, true, "quantised rows are u8"},
                {4, 32, 1, true, NULL}};
@@ -254,8 +253,30 @@ static void forms_refused(void **state) {
     }
 }
 
+/* Nothing would say what their scales and zero points are. */
+static void rows_of_no_columns_are_refused(void **state) {
+    (void)state;
+    model *m = model_new(NULL);
+    hst_error err = {0};
+    assert_int_equal(model_import_opset(m, "hasten", 1, NULL), HST_STATUS_OK);
+    value *in[2], *out[4];
+    for (int k = 0; k < 2; k++) {
+        in[k] = graph_add_value(m->main, k ? "w" : "x");
+        in[k]->type = type_make(HST_DTYPE_F32, 2, k ? (dim[]){1, 0} : (dim[]){2, 1});
+        assert_int_equal(graph_add_input(m->main, in[k], NULL), HST_STATUS_OK);
+    }
+    for (int k = 0; k < 4; k++) out[k] = graph_add_value(m->main, "");
+    assert_non_null(graph_add_node(m->main, "hasten", "Linear", "l", in, 2, out, 4));
+    assert_int_equal(graph_add_output(m->main, out[2], NULL), HST_STATUS_OK);
+    assert_int_equal(ops_resolve(m->main, &err), HST_STATUS_OK);
+    assert_int_equal(graph_infer(m->main, &err), HST_STATUS_BAD_SHAPE);
+    if (!strstr(err.message, "0 columns quantised")) fail_msg("%s", err.message);
+    model_free(m);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(the_bits_stay), cmocka_unit_test(expansions_mean_the_same),
-                                       cmocka_unit_test(who_gives_and_takes), cmocka_unit_test(forms_refused)};
+                                       cmocka_unit_test(who_gives_and_takes), cmocka_unit_test(forms_refused),
+                                       cmocka_unit_test(rows_of_no_columns_are_refused)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
