@@ -1,7 +1,7 @@
 /* Where: out = condition ? X : Y, element by element, all three broadcast. */
 #include <string.h>
 
-#include "ops/op.h"
+#include "ops/elementwise.h"
 #include "tensor/broadcast.h"
 
 /* Known truth of each element of the condition: count, or -1. */
@@ -47,25 +47,41 @@ static inline __attribute__((always_inline)) void select_run(size_t size, const 
                size);
 }
 
-static void select_elements(size_t size, broadcast_walk *w, const unsigned char *condition, const char *x,
-                            const char *y, char *to) {
-    int64_t s = (int64_t)size;
-    while (broadcast_next(w)) {
-        const unsigned char *cr = condition + w->offset[0];
-        const char *xr = x + w->offset[1] * s, *yr = y + w->offset[2] * s;
-        char *out = to + w->output * s;
+typedef struct selection {
+    size_t size;
+    const hst_tensor *const *in; /* condition, X, Y: their shapes */
+    const hst_tensor *out;
+    const unsigned char *condition;
+    const char *x, *y;
+    char *to;
+} selection;
+
+/* The part [begin, end) of the output. */
+static void select_range(const void *arg, int64_t begin, int64_t end) {
+    const selection *s = arg;
+    const int64_t size = (int64_t)s->size;
+    broadcast_walk w;
+    broadcast_begin(&w, s->out->rank, s->out->dim, s->in, 3);
+    while (broadcast_next(&w) && w.output < end) {
+        const int64_t from = w.output > begin ? w.output : begin, skip = from - w.output;
+        const int64_t n = (w.output + w.run < end ? w.output + w.run : end) - from;
+        if (n <= 0) continue;
+        const unsigned char *cr = s->condition + w.offset[0] + skip * w.step[0];
+        const char *xr = s->x + (w.offset[1] + skip * w.step[1]) * size;
+        const char *yr = s->y + (w.offset[2] + skip * w.step[2]) * size;
+        char *out = s->to + from * size;
         switch (size) {
         case 1:
-            select_run(1, cr, w->step[0], xr, w->step[1], yr, w->step[2], out, w->run);
+            select_run(1, cr, w.step[0], xr, w.step[1], yr, w.step[2], out, n);
             break;
         case 4:
-            select_run(4, cr, w->step[0], xr, w->step[1], yr, w->step[2], out, w->run);
+            select_run(4, cr, w.step[0], xr, w.step[1], yr, w.step[2], out, n);
             break;
         case 8:
-            select_run(8, cr, w->step[0], xr, w->step[1], yr, w->step[2], out, w->run);
+            select_run(8, cr, w.step[0], xr, w.step[1], yr, w.step[2], out, n);
             break;
         default:
-            select_run(size, cr, w->step[0], xr, w->step[1], yr, w->step[2], out, w->run);
+            select_run(s->size, cr, w.step[0], xr, w.step[1], yr, w.step[2], out, n);
             break;
         }
     }
@@ -89,9 +105,8 @@ static hst_status eval(eval_context *c, hst_error *err) {
     HST_TRY(move_in(c, in[1], &x_data, err));
     HST_TRY(move_in(c, in[2], &y_data, err));
     HST_TRY(move_out(c, 0, in[1]->dtype, rank, dims, &y, &to, err));
-    broadcast_walk w;
-    broadcast_begin(&w, rank, dims, in, 3);
-    select_elements(move_size(in[1]->dtype), &w, in[0]->data, x_data, y_data, to);
+    const selection s = {move_size(in[1]->dtype), in, y, in[0]->data, x_data, y_data, to};
+    elementwise_split(c, tensor_count(y), select_range, &s);
     return move_done(y, to, err);
 }
 
