@@ -35,7 +35,7 @@ static hst_status expand(const node *n, graph *g, value *const *in, value **out,
     value *residual = n->n_in > 3 ? in[3] : NULL;
     HST_TRY(conv_activation(n, &act, err));
     HST_TRY(check_residual(&c, &in[0]->type, &in[1]->type, residual ? &residual->type : NULL, &result, err));
-    value *w = node_attribute(n, "tiles") ? conv_layer_unpack(&e, in[1]) : in[1];
+    value *w = node_is(n, "hasten", "Conv") && node_attribute(n, "tiles") ? conv_layer_unpack(&e, in[1]) : in[1];
     value *y = expand_node(&e, "Conv", (value *const[]){in[0], w, n->n_in > 2 ? in[2] : NULL}, n->n_in > 2 ? 3 : 2);
     for (int i = 0; y && i < n->n_attributes; i++)
         if (!is_own(n->attributes[i].name) && !node_add_attribute(y->producer, &n->attributes[i]))
@@ -72,6 +72,7 @@ static const op_case cases[] = {
 static const op_case fused_cases[] = {
     {"everything", 0, "(f32[1,1,2]{1 2}, f32[1,1,1]{2}, f32[1]{1}, f32[1,1,2]{-4 1}; activation=\"Relu\") -> (f32[1,1,2]{0 6})", 0},
     {"f16", 0, "(f16[1,1,2]{1 2}, f16[1,1,1]{2}; activation=\"Clip\", activation_params=[0.0,3.0]) -> (f16[1,1,2]{2 3})", 0},
+    {"an attribute that is not its own", 0, "(f32[1,2,1]{1 10}, f32[3,2,1]{1 2 3 4 5 6}; tiles=6) -> (f32[1,3,1]{21 43 65})", 0},
     {0}};
 // clang-format on
 

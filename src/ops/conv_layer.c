@@ -65,6 +65,11 @@ hst_status conv_layer_shape(eval_context *c, const hst_tensor *x, const hst_tens
     return conv_shape_read(c->node, x, weight, bias, s, err);
 }
 
+/* Only hasten.Conv's may stand in tiles: a file may give any operator an attribute of that name. */
+static bool in_tiles(const node *n) {
+    return node_is(n, "hasten", "Conv") && node_attribute(n, "tiles");
+}
+
 /* The weights in tiles: what bind made of a constant, the constant in tiles, else made here. */
 static hst_status tiles(const hst_tensor *state, eval_context *c, const hst_tensor *weight, const conv_shape *s,
                         const float **out, hst_error *err) {
@@ -77,7 +82,7 @@ static hst_status tiles(const hst_tensor *state, eval_context *c, const hst_tens
     HST_TRY(matmul_as_f32(c, weight, &plain, err));
     *out = plain;
     /* tiles of one row are rows */
-    if (s->filters == 1 || node_attribute(c->node, "tiles")) return HST_STATUS_OK;
+    if (s->filters == 1 || in_tiles(c->node)) return HST_STATUS_OK;
     HST_TRY(eval_scratch(c, (size_t)tensor_count(weight) * sizeof(float) + 1, &memory, err));
     conv_f32_pack(plain, s->groups, s->filters, s->channels * window_count(s->w.kernel, s->w.rank), memory);
     *out = memory;
@@ -149,7 +154,7 @@ static hst_status make_tiles(const node *n, const hst_tensor *w, const hst_alloc
 
 hst_status conv_layer_bind(bind_context *c, hst_error *err) {
     hst_tensor *packed = NULL;
-    if (node_attribute(c->node, "tiles")) {
+    if (in_tiles(c->node)) {
         if (node_int(c->node, "tiles", 0) != conv_f32_layout()) {
             c->why = "its weights are packed for the kernel of another CPU";
             return HST_STATUS_OK;
@@ -166,7 +171,7 @@ hst_status conv_layer_bind(bind_context *c, hst_error *err) {
 hst_status conv_layer_pack(pack_context *c, hst_error *err) {
     const node *n = c->node;
     const hst_tensor *w = n->in[1]->constant;
-    if (node_attribute(n, "tiles") || !w || n->in[1]->is_input || w->dtype != HST_DTYPE_F32) return HST_STATUS_OK;
+    if (in_tiles(n) || !w || n->in[1]->is_input || w->dtype != HST_DTYPE_F32) return HST_STATUS_OK;
     HST_TRY(make_tiles(n, w, c->allocator, &c->packed, err));
     if (!c->packed) return HST_STATUS_OK;
     c->input = 1;
