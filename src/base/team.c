@@ -28,7 +28,8 @@ enum {
     LINE = 64,       /* words of different owners stand on different cache lines */
     SPIN_NS = 60000, /* longer than the serial gap between two runs and parallel nodes, than the last part that another
                       * worker computes, and than a sleeper takes to wake; shorter than a tick */
-    CROWDED_NS = 50 * 1000000 /* how long spinning is given up after a sign of more threads than processors */
+    SIGNS_NS = 10 * 1000000,  /* two signs of more threads than processors, so near each other, are believed */
+    CROWDED_NS = 10 * 1000000 /* how long spinning is given up then */
 };
 
 typedef struct word {
@@ -70,6 +71,7 @@ static pthread_once_t once = PTHREAD_ONCE_INIT;
 static _Thread_local int depth;               /* of regions on this thread */
 static _Thread_local int limit;               /* of workers of this thread's regions; 0: none */
 static _Thread_local long last_switches = -1; /* involuntary context switches seen; -1: not looked yet */
+static _Thread_local long long last_sign;     /* when more of them were found; 0: never */
 
 /* ---- floating-point control ---- */
 
@@ -136,11 +138,17 @@ static bool may_spin(team *t) {
     return until == 0 || now_ns() >= until;
 }
 
+/* The kernel's own threads take a processor some 40 times a second, for a moment: that is no crowd. Programs beside this
+ * one take it tick after tick. */
 static void look_for_crowd(team *t) {
 #if defined(RUSAGE_THREAD)
     struct rusage usage;
     if (getrusage(RUSAGE_THREAD, &usage) != 0) return;
-    if (last_switches >= 0 && usage.ru_nivcsw > last_switches) set_crowded(t);
+    if (last_switches >= 0 && usage.ru_nivcsw > last_switches) {
+        const long long now = now_ns();
+        if (last_sign && now - last_sign < SIGNS_NS) set_crowded(t);
+        last_sign = now;
+    }
     last_switches = usage.ru_nivcsw;
 #endif
 }
