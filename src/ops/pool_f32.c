@@ -30,7 +30,8 @@ static bool go_on(const job *j, int64_t *steps, int64_t more) {
 }
 
 /* Outputs [o, end) all of whose taps lie inside, of stride 1 or 2: tap by tap, over all of them. */
-static void inside(const window *w, int axis, const float *most, int64_t o, int64_t end, float *y) {
+static bool inside(const job *j, int axis, const float *most, int64_t o, int64_t end, float *y, int64_t *steps) {
+    const window *w = j->w;
     const int64_t s = w->stride[axis];
     for (int64_t i = o; i < end; i++) y[i] = -INFINITY;
     for (int64_t t = 0; t < w->kernel[axis]; t++) {
@@ -39,7 +40,9 @@ static void inside(const window *w, int axis, const float *most, int64_t o, int6
             columns(from, end - o, y + o);
         else
             for (int64_t i = 0; i < end - o; i++) y[o + i] = from[i * 2] > y[o + i] ? from[i * 2] : y[o + i];
+        if (!go_on(j, steps, end - o)) return false;
     }
+    return true;
 }
 
 static bool along(const job *j, int axis, const float *most, float *y, int64_t *steps) {
@@ -48,10 +51,7 @@ static bool along(const job *j, int axis, const float *most, float *y, int64_t *
     const int64_t room = w->in[axis] + w->begin[axis] - window_reach(w, axis);
     int64_t whole = room < 0 ? 0 : room / w->stride[axis] + 1; /* outputs whose last tap lies inside */
     if (whole > w->out[axis] || w->stride[axis] > 2) whole = w->stride[axis] > 2 ? 0 : w->out[axis];
-    if (whole > lead) {
-        inside(w, axis, most, lead, whole, y);
-        if (!go_on(j, steps, (whole - lead) * w->kernel[axis])) return false;
-    }
+    if (whole > lead && !inside(j, axis, most, lead, whole, y, steps)) return false;
     for (int64_t o = 0; o < w->out[axis]; o++) {
         if (o == lead && whole > lead) o = whole;
         if (o == w->out[axis]) break;
