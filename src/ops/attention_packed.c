@@ -194,7 +194,7 @@ static hst_status expand(const node *n, graph *g, value *const *in, value **out,
 static void zero_unseen(const hst_tensor *mask, mask_meaning meaning, const attention_f32 *a) {
     for (int64_t b = 0; b < mask->dim[0]; b++) {
         bool seen = false;
-        for (int64_t k = 0; k < mask->dim[1] && !seen; k++) 
+        for (int64_t k = 0; k < mask->dim[1] && !seen; k++)
             seen = mask_adds(meaning, tensor_get_f64(mask, b * mask->dim[1] + k), -INFINITY) == 0;
         if (seen) continue;
         const int64_t *at = a->query_offset, first = at ? at[b] : b * a->queries;

@@ -35,7 +35,7 @@ static hst_status expand(const node *n, graph *g, value *const *in, value **out,
     value *residual = n->n_in > 3 ? in[3] : NULL;
     HST_TRY(conv_activation(n, &act, err));
     HST_TRY(check_residual(&c, &in[0]->type, &in[1]->type, residual ? &residual->type : NULL, &result, err));
-    value *w = node_is(n, "hasten", "Conv") && node_attribute(n, "tiles") ? conv_layer_unpack(&e, in[1]) : in[1];
+    value *w = conv_layer_unpack(&e, in[1]);
     value *y = expand_node(&e, "Conv", (value *const[]){in[0], w, n->n_in > 2 ? in[2] : NULL}, n->n_in > 2 ? 3 : 2);
     for (int i = 0; y && i < n->n_attributes; i++)
         if (!is_own(n->attributes[i].name) && !node_add_attribute(y->producer, &n->attributes[i]))

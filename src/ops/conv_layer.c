@@ -181,6 +181,7 @@ hst_status conv_layer_pack(pack_context *c, hst_error *err) {
 }
 
 value *conv_layer_unpack(expansion *e, value *weight) {
+    if (!in_tiles(e->node)) return weight;
     const type *t = &weight->type;
     const int64_t layout = node_int(e->node, "tiles", 0);
     int64_t groups, count = 1;

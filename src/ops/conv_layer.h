@@ -19,7 +19,7 @@ hst_status conv_layer_run(const void *state, eval_context *c, hst_error *err);
 /* Chooses run, kernel and state; weights that stand in tiles ("tiles") must be in this CPU's layout. */
 hst_status conv_layer_bind(bind_context *c, hst_error *err);
 hst_status conv_layer_pack(pack_context *c, hst_error *err);
-/* Weights in tiles as they were; NULL and the expansion's status where that fails. */
+/* The weights as they were before they were laid out in tiles, if they are; NULL and the expansion's status where that fails. */
 value *conv_layer_unpack(expansion *e, value *weight);
 
 #endif

@@ -7,8 +7,6 @@
 #include "ops/matmul.h"
 #include "tensor/convert.h"
 
-enum { MACS_PER_WORKER = 1 << 15 }; /* waking a worker costs about as much as this */
-
 static bool has(const einsum_plan *p, int k, int label) {
     for (int i = 0; i < p->e.operand[k].rank; i++)
         if (p->e.operand[k].label[i] == label) return p->step[k][label] != 0 || p->dim[label] == 1;
@@ -127,30 +125,6 @@ static hst_status arrange(eval_context *c, const einsum_plan *p, const int64_t *
 
 /* ---- the product ---- */
 
-typedef struct region {
-    gemm_f32 g;
-    float *scratch;
-    int64_t each;
-} region;
-
-static void worker(void *arg, const team_context *ctx) {
-    const region *r = arg;
-    gemm_f32_part(&r->g, ctx->worker, ctx->workers, r->scratch + ctx->worker * r->each);
-}
-
-static hst_status multiply(eval_context *c, region *r, hst_error *err) {
-    void *scratch;
-    const double macs = (double)r->g.batch * (double)r->g.m * (double)r->g.n * (double)r->g.k;
-    int workers = team_size(c->team);
-    if (macs / MACS_PER_WORKER < workers) workers = macs < MACS_PER_WORKER ? 1 : (int)(macs / MACS_PER_WORKER);
-    r->each = (gemm_f32_scratch(&r->g) + 15) & ~INT64_C(15);
-    HST_TRY(eval_scratch(c, (size_t)(r->each * workers) * sizeof(float), &scratch, err));
-    r->scratch = scratch;
-    c->macs += (uint64_t)macs;
-    team_run(c->team, workers, worker, r);
-    return HST_STATUS_OK;
-}
-
 static void label_steps(const einsum_plan *p, const hst_tensor *y, int64_t *step) {
     int64_t dense[HST_RANK_MAX];
     memset(step, 0, EINSUM_LABELS * sizeof *step);
@@ -179,14 +153,14 @@ hst_status einsum_product_run(eval_context *c, const einsum_plan *p, const einsu
         HST_TRY(eval_scratch(c, (size_t)tensor_count(y) * sizeof(float), &out, err));
         ym = (matrices){.stride = q->row.count * q->column.count, .row = q->column.count, .column = 1};
     }
-    region r = {.g = gemm_f32_make(kernels_get()->gemm_f32(), q->row.count, q->column.count, q->sum.count, a,
-                                   write ? y->data : out)};
-    r.g.batch = q->batch.count;
-    r.g.lda = am.row, r.g.a_offset = am.offset, r.g.a_stride = am.stride;
-    r.g.b = (gemm_f32_operand){b, HST_DTYPE_F32, bm.column, bm.row};
-    r.g.b_offset = bm.offset, r.g.b_stride = bm.stride;
-    r.g.ldc = ym.row, r.g.c_offset = ym.offset, r.g.c_stride = ym.stride;
-    HST_TRY(multiply(c, &r, err));
+    gemm_f32 g =
+        gemm_f32_make(kernels_get()->gemm_f32(), q->row.count, q->column.count, q->sum.count, a, write ? y->data : out);
+    g.batch = q->batch.count;
+    g.lda = am.row, g.a_offset = am.offset, g.a_stride = am.stride;
+    g.b = (gemm_f32_operand){b, HST_DTYPE_F32, bm.column, bm.row};
+    g.b_offset = bm.offset, g.b_stride = bm.stride;
+    g.ldc = ym.row, g.c_offset = ym.offset, g.c_stride = ym.stride;
+    HST_TRY(matmul_gemm_run(c, &g, err));
     if (write) return HST_STATUS_OK;
     const axes to = axes_of(p, step, &q->batch, &q->row, &q->column);
     void *moved = y->data;

@@ -122,6 +122,8 @@ hst_status matmul_product_f32(eval_context *c, const matmul_product *p, const ma
                               hst_error *err);
 /* Computes output 0 of the node in the dtype of a: any float or integer type. */
 hst_status matmul_product_run(eval_context *c, const matmul_product *p, hst_error *err);
+/* A product of f32 matrices in memory, by all threads that pay; between its parts the run may stop. */
+hst_status matmul_gemm_run(eval_context *c, const gemm_f32 *g, hst_error *err);
 
 /* Elements of t as f32: its own data where that is f32 and aligned, else scratch. */
 hst_status matmul_as_f32(eval_context *c, const hst_tensor *t, const float **out, hst_error *err);

@@ -92,6 +92,12 @@ static hst_status run_job(eval_context *c, job *j, hst_error *err) {
     return c->runtime->check(c, err); /* parts may be left out */
 }
 
+hst_status matmul_gemm_run(eval_context *c, const gemm_f32 *g, hst_error *err) {
+    job j = {.g = *g};
+    c->macs += (uint64_t)g->batch * (uint64_t)g->m * (uint64_t)g->n * (uint64_t)g->k;
+    return run_job(c, &j, err);
+}
+
 /* Where the operands of each batch begin; one matrix on the right: all batches are rows of one product. */
 static hst_status set_batches(eval_context *c, const matmul_product *p, const matmul_shape *s, gemm_f32 *g,
                               hst_error *err) {
