@@ -19,19 +19,20 @@ static void say(json_t *answer) {
 }
 
 /* `cold`: the machine was measured just before, which reads so much memory that nothing of the model is left in any
- * cache: then even a long first run is not timed. Nobody else's turn begins so. */
+ * cache: then even a long first run is not timed. Nobody else's turn begins so. Such a turn also tells how far from the
+ * machine's limit it was: one long run, with whatever interrupted it, would not do. */
 static hst_status time_size(bench_subject *s, const char *size, double seconds, bool cold, hst_error *err) {
     static uint64_t times[RUNS_MOST];
     uint64_t first = 0, begin, budget = (uint64_t)(seconds * 1e9);
-    size_t n = 0;
+    size_t n = 0, least = RUNS_LEAST;
     HST_TRY(bench_set_size(s, size, err));
     begin = hst_clock_ns();
     HST_TRY(bench_once(s, NULL, &first, err));
     if (first >= SLOW_NS && !cold)
-        times[n++] = first;
+        times[n++] = first, least = 1;
     else
         begin = hst_clock_ns();
-    while (n < RUNS_MOST && (n < (first < SLOW_NS ? RUNS_LEAST : 1) || hst_clock_ns() - begin < budget))
+    while (n < RUNS_MOST && (n < least || hst_clock_ns() - begin < budget))
         HST_TRY(bench_once(s, NULL, &times[n++], err));
     bench_sort(times, n);
     say(json_pack("{s:I, s:f, s:f}", "runs", (json_int_t)n, "median_ms", bench_percentile(times, n, 0.5), "min_ms",
