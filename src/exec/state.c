@@ -91,6 +91,18 @@ static hst_status share(session *s, const hst_tensor *t, hst_tensor **out, hst_e
     return tensor_view(t, t->rank, t->dim, &s->allocator, out, err);
 }
 
+/* What the caller brings: from now on it counts, unless it did so before. */
+static hst_status adopt(session *s, const hst_tensor *t, hst_tensor **out, hst_error *err) {
+    bool ours = !t->buffer; /* or will be, as a copy */
+    for (int i = 0; i < s->n_states && !ours; i++)
+        ours = s->states[i].now->buffer == t->buffer || s->states[i].initial->buffer == t->buffer;
+    if (!ours) {
+        HST_TRY(session_room(s, held_bytes(s, t), err));
+        session_count(s, held_bytes(s, t), 0);
+    }
+    return share(s, t, out, err);
+}
+
 static hst_status fits_input(const session *s, int input, const hst_tensor *t, hst_error *err) {
     const value *v = s->engine->slots[s->engine->inputs[input]].value;
     bool fits =
@@ -159,7 +171,7 @@ static hst_status declare(session *s, const char *input, const char *output, con
     HST_TRY(fits_output(s, i, k, err));
     hst_tensor *first = NULL, *now = NULL;
     session_state *st = state_find(s, i);
-    hst_status status = initial ? share(s, initial, &first, err) : empty_initial(s, i, &first, err);
+    hst_status status = initial ? adopt(s, initial, &first, err) : empty_initial(s, i, &first, err);
     if (status == HST_STATUS_OK) status = fits_input(s, i, first, err);
     if (status == HST_STATUS_OK) status = share(s, first, &now, err);
     if (status == HST_STATUS_OK && !st) status = state_add(s, &st, err);
@@ -269,7 +281,7 @@ static hst_status changed_selection(session *s, const session_state *st, const v
 
 static hst_status changed_set(session *s, const session_state *st, const void *arg, hst_tensor **out, hst_error *err) {
     HST_TRY(fits_input(s, st->input, arg, err));
-    return share(s, arg, out, err);
+    return adopt(s, arg, out, err);
 }
 
 hst_status session_state_declare(session *s, const char *input, const char *output, const hst_tensor *initial,

@@ -233,7 +233,8 @@ static void test_budget_of_copies(void **state) {
     hst_tensor *in, *out = NULL;
     assert_int_equal(tensor_new_strings(1, (int64_t[]){1}, &word, NULL, &in, NULL), HST_STATUS_OK);
     hst_run_options o = {.size = sizeof o, .memory_budget = 50000};
-    assert_int_equal(session_run(s, 1, name, (const hst_tensor *const *)&in, 1, name, &out, &o, &err), HST_STATUS_BUDGET);
+    assert_int_equal(session_run(s, 1, name, (const hst_tensor *const *)&in, 1, name, &out, &o, &err),
+                     HST_STATUS_BUDGET);
     assert_non_null(strstr(err.message, "budget is 50000"));
     o.memory_budget = 500000;
     assert_int_equal(session_run(s, 1, name, (const hst_tensor *const *)&in, 1, name, &out, &o, &err), HST_STATUS_OK);
@@ -471,12 +472,50 @@ static void test_state(void **state) {
     assert_int_equal(c.alive, 0);
 }
 
+/* What the caller gives as state counts as soon as it is one. */
+static void test_state_budget(void **state) {
+    (void)state;
+    model *m = toy_cache_model(NULL);
+    engine *e;
+    session *s;
+    hst_error err;
+    int64_t rows;
+    const session_options so = {.budget = 4096};
+    assert_non_null(m);
+    assert_int_equal(engine_compile(m, NULL, &e, NULL), HST_STATUS_OK);
+    assert_int_equal(session_new(e, &so, &s, NULL), HST_STATUS_OK);
+    hst_tensor *small, *large;
+    assert_int_equal(tensor_new(HST_DTYPE_F32, 2, (int64_t[]){200, 2}, NULL, &small, NULL), 0);
+    assert_int_equal(tensor_new(HST_DTYPE_F32, 2, (int64_t[]){600, 2}, NULL, &large, NULL), 0);
+    assert_int_equal(session_state_declare(s, "past", "present", large, &err), HST_STATUS_BUDGET);
+    assert_int_equal(session_state_declare(s, "past", "present", NULL, &err), HST_STATUS_OK);
+    for (int i = 0; i < 4; i++) assert_int_equal(session_state_set(s, "past", small, &err), HST_STATUS_OK);
+    assert_int_equal(session_memory(s, NULL), 1600);
+    assert_int_equal(session_state_set(s, "past", large, &err), HST_STATUS_BUDGET);
+    assert_non_null(strstr(err.message, "4800 bytes are needed beside 1600 in use, the memory budget is 4096"));
+    state_element(s, 0, &rows);
+    assert_int_equal(rows, 200);
+    tensor_free(small);
+    tensor_free(large);
+    session_free(s);
+    engine_free(e);
+    model_free(m);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_values), cmocka_unit_test(test_no_allocation), cmocka_unit_test(test_held_outputs),
-        cmocka_unit_test(test_bound),  cmocka_unit_test(test_inputs),        cmocka_unit_test(test_budget), cmocka_unit_test(test_budget_of_copies),
-        cmocka_unit_test(test_spike),  cmocka_unit_test(test_failures),      cmocka_unit_test(test_cancel),
+        cmocka_unit_test(test_values),
+        cmocka_unit_test(test_no_allocation),
+        cmocka_unit_test(test_held_outputs),
+        cmocka_unit_test(test_bound),
+        cmocka_unit_test(test_inputs),
+        cmocka_unit_test(test_budget),
+        cmocka_unit_test(test_budget_of_copies),
+        cmocka_unit_test(test_spike),
+        cmocka_unit_test(test_failures),
+        cmocka_unit_test(test_cancel),
         cmocka_unit_test(test_state),
+        cmocka_unit_test(test_state_budget),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
