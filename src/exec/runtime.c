@@ -55,6 +55,7 @@ static hst_status give_output(eval_context *c, int i, hst_dtype d, int rank, con
                              .allocator = own ? *meter_allocator(s->meter) : s->allocator};
     for (int k = 0; k < rank; k++) l->tensor.dim[k] = dims[k];
     if (own) memset(l->tensor.data, 0, bytes);
+    if (bytes && dtype_bits(d) % 8) ((char *)l->tensor.data)[bytes - 1] = 0; /* may have room for more than there is */
     c->out[i] = *out = &l->tensor;
     return HST_STATUS_OK;
 }
