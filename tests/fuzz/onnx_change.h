@@ -1,7 +1,8 @@
-/* Changes to one message of an ONNX file: numbers, tensors, types, attributes; and the random choices behind them. */
+/* Changes to one message of an ONNX file: numbers, tensors, types, attributes. */
 #ifndef FUZZ_ONNX_CHANGE_H
 #define FUZZ_ONNX_CHANGE_H
 
+#include "fuzz/dice.h"
 #include "fuzz/onnx_tree.h"
 #include "hasten.h"
 
@@ -11,6 +12,7 @@
 typedef struct mutation {
     uint64_t random;
     tree *model;
+    bool internal; /* operators of our own may be put in: the graph of an engine file */
     tree *bag[TREE_KINDS][MUTATE_BAG];
     int n[TREE_KINDS];
     tree_field *names[MUTATE_BAG]; /* of values: inputs and outputs of nodes and graphs, initializers */
@@ -18,50 +20,19 @@ typedef struct mutation {
 } mutation;
 
 static uint64_t roll(mutation *m) {
-    uint64_t z = m->random += 0x9e3779b97f4a7c15u;
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
-    return z ^ (z >> 31);
+    return dice_roll(&m->random);
 }
 
 static int roll_below(mutation *m, int n) {
-    return n > 0 ? (int)(roll(m) % (uint64_t)n) : 0;
+    return dice_below(&m->random, n);
 }
 
 static int64_t roll_s64(mutation *m, int64_t now) {
-    static const int64_t edges[] = {
-        0,         1,         -1,           2,         -2,        3,         4,          5,         7,
-        8,         16,        17,           63,        64,        65,        127,        128,       255,
-        256,       1000,      4096,         65535,     65536,     1000000,   INT32_MAX,  INT32_MIN, 1LL << 31,
-        1LL << 32, 1LL << 40, 1LL << 53,    1LL << 61, 1LL << 62, INT64_MAX, -INT64_MAX, INT64_MIN, -3,
-        -4,        -16,       -(1LL << 32), 46341};
-    switch (roll_below(m, 8)) {
-    case 0:
-        return (int64_t)((uint64_t)now + 1);
-    case 1:
-        return (int64_t)((uint64_t)now - 1);
-    case 2:
-        return (int64_t)(0 - (uint64_t)now);
-    case 3:
-        return (int64_t)((uint64_t)now * 2);
-    case 4:
-        return roll_below(m, 8) - 3;
-    case 5:
-        return (int64_t)roll(m) >> roll_below(m, 64);
-    default:
-        return edges[roll_below(m, (int)(sizeof edges / sizeof *edges))];
-    }
+    return dice_s64(&m->random, now);
 }
 
 static double roll_f64(mutation *m) {
-    static const double edges[] = {0.0,   -0.0, 1.0,   -1.0,  0.5,     2.0, 1e-45,
-                                   1e-38, 3e38, -3e38, 1e300, 65504.0, 1e9, 9.3e18};
-    int k = roll_below(m, 20);
-    if (k < (int)(sizeof edges / sizeof *edges)) return edges[k];
-    if (k == 14) return (double)__builtin_inff();
-    if (k == 15) return -(double)__builtin_inff();
-    if (k == 16) return (double)__builtin_nanf("");
-    return (roll_below(m, 2001) - 1000) / 100.0;
+    return dice_f64(&m->random);
 }
 
 /* ---- what there is ---- */
@@ -110,48 +81,6 @@ static void take_bytes(tree_field *to, const tree_field *from) {
 
 /* ---- tensors ---- */
 
-static size_t element_bytes(int64_t dtype) {
-    switch (dtype) {
-    case HST_DTYPE_F64:
-    case HST_DTYPE_S64:
-    case HST_DTYPE_U64:
-    case HST_DTYPE_C64:
-        return 8;
-    case HST_DTYPE_F32:
-    case HST_DTYPE_S32:
-    case HST_DTYPE_U32:
-        return 4;
-    case HST_DTYPE_F16:
-    case HST_DTYPE_BF16:
-    case HST_DTYPE_S16:
-    case HST_DTYPE_U16:
-        return 2;
-    case HST_DTYPE_C128:
-        return 16;
-    default:
-        return 1;
-    }
-}
-
-static void roll_element(mutation *m, int64_t dtype, unsigned char *to) {
-    size_t size = element_bytes(dtype);
-    bool tame = roll_below(m, 4) != 0;
-    int64_t x = tame ? roll_below(m, 5) - 1 : roll_s64(m, 2);
-    double d = tame ? (roll_below(m, 41) - 20) / 8.0 : roll_f64(m);
-    float f = (float)d;
-    if (dtype == HST_DTYPE_B8) x &= 1;
-    if (dtype == HST_DTYPE_F32 || dtype == HST_DTYPE_C64) {
-        memcpy(to, &f, 4);
-        if (size == 8) memcpy(to + 4, &f, 4);
-    } else if (dtype == HST_DTYPE_F64 || dtype == HST_DTYPE_C128) {
-        memcpy(to, &d, 8);
-        if (size == 16) memcpy(to + 8, &d, 8);
-    } else {
-        uint64_t bits = dtype == HST_DTYPE_F16 || dtype == HST_DTYPE_BF16 ? roll(m) : (uint64_t)x;
-        memcpy(to, &bits, size);
-    }
-}
-
 static void drop_data(tree *t) {
     static const uint32_t data[] = {TENSOR_FLOAT_DATA,  TENSOR_INT32_DATA,    TENSOR_STRING_DATA,
                                     TENSOR_INT64_DATA,  TENSOR_RAW_DATA,      TENSOR_DOUBLE_DATA,
@@ -181,7 +110,7 @@ static void refill(mutation *m, tree *t) {
     if (dtype == HST_DTYPE_U4 || dtype == HST_DTYPE_S4 || dtype == HST_DTYPE_F4E2M1) bytes = (bytes + 1) / 2;
     if (dtype == HST_DTYPE_U2 || dtype == HST_DTYPE_S2) bytes = (bytes + 3) / 4;
     unsigned char *data = tree_take(bytes + 16);
-    for (size_t i = 0; data && i < bytes; i += element_bytes(dtype)) roll_element(m, dtype, data + i);
+    for (size_t i = 0; data && i < bytes; i += element_bytes(dtype)) dice_element(&m->random, dtype, 4, data + i);
     tree_insert(t, t->n,
                 (tree_field){.number = TENSOR_RAW_DATA, .wire = PROTO_BYTES, .data = data, .size = data ? bytes : 0});
 }
@@ -244,7 +173,7 @@ static void change_tensor(mutation *m, tree *t) {
             unsigned char *copy = tree_take(f->size + 16);
             if (!copy) break;
             memcpy(copy, f->data, f->size);
-            roll_element(m, type ? (int64_t)type->value : 1, copy + roll(m) % f->size / size * size);
+            dice_element(&m->random, type ? (int64_t)type->value : 1, 4, copy + roll(m) % f->size / size * size);
             f->data = copy;
         } else if (f && f->wire == PROTO_VARINT) {
             f->value = (uint64_t)roll_s64(m, (int64_t)f->value);

@@ -8,6 +8,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
+__attribute__((weak)) int LLVMFuzzerInitialize(int *argc, char ***argv);
 __attribute__((weak)) size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max_size, unsigned seed);
 
 #define FILE_MOST ((size_t)1 << 20)
@@ -43,6 +44,7 @@ static int replay(const char *path) {
 
 int main(int argc, char **argv) {
     int count = 0;
+    if (LLVMFuzzerInitialize) LLVMFuzzerInitialize(&argc, &argv);
     feed((const uint8_t *)"", 0);
     for (int i = 1; i < argc; i++) {
         DIR *folder = opendir(argv[i]);
