@@ -29,6 +29,10 @@ extern const int all_commands_count;
 int cli_failed(const hst_error *err);
 /* Says what is wrong with the command line and how to get help; returns EXIT_USAGE. */
 int cli_usage(const char *command, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* Says what is wrong with the option that getopt_long, given ":" before its short options, has just returned as `code`:
+ * unknown, without its value, with one that it does not take, or (any other code) with one that it does not know.
+ * Returns EXIT_USAGE. */
+int cli_bad_option(const char *command, const struct option *options, int code, char **argv);
 /* A whole number in [low, high], with an optional k, M or G behind it where `units`; false where it is not one. */
 bool cli_number(const char *text, long long low, long long high, bool units, long long *out);
 /* How a model is loaded and run: long options that commands share. A command puts CLI_LOAD_OPTIONS into its table,

@@ -103,8 +103,8 @@ static int parse(int argc, char **argv, bench_options *o) {
     opterr = 0;
     optind = 1;
     cli_load_init(&o->load);
-    for (int c; (c = getopt_long(argc, argv, "m:", options, NULL)) != -1;) {
-        bool ok = c != '?';
+    for (int c; (c = getopt_long(argc, argv, ":m:", options, NULL)) != -1;) {
+        bool ok = c != '?' && c != ':';
         if (c == 'm') o->model = optarg;
         if (c == 't') o->task = optarg;
         if (c == 's') o->size = optarg;
@@ -116,7 +116,7 @@ static int parse(int argc, char **argv, bench_options *o) {
         if (c == 'M') o->machine = true;
         if (c == 'S') o->serve = true;
         if (c >= CLI_LOAD_FIRST) ok = cli_load_option(&o->load, c, optarg);
-        if (!ok) return cli_usage("bench", "'%s' is no option, or no value of it", argv[optind - 1]);
+        if (!ok) return cli_bad_option("bench", options, c, argv);
         o->given.code[c] = true;
     }
     if (argc - optind > 1) return cli_usage("bench", "takes one text");
@@ -198,7 +198,7 @@ HST_COMMAND(bench) = {
         "      --task TASK    as for `hasten run`\n"
         "      --size BxS     batch and sequence length, such as 1x128; or a list of lengths, such as 6,9,12: one\n"
         "                     batch, padded to the longest\n"
-        "      --threads N    default: what affinity mask and CPU quota allow\n"
+        "      --threads N    1 to 256; default: what affinity mask and CPU quota allow\n"
         "      --warmups N    default 50\n"
         "      --runs N       default 1000\n"
         "      --padded-rows compute|zero  with --size or --serve: what padding rows of token outputs hold (default:\n"

@@ -49,13 +49,13 @@ static int run(int argc, char **argv) {
     cli_load_init(&o.load);
     opterr = 0;
     optind = 1;
-    for (int c; (c = getopt_long(argc, argv, "o:", options, NULL)) != -1;) {
-        bool ok = c != '?';
+    for (int c; (c = getopt_long(argc, argv, ":o:", options, NULL)) != -1;) {
+        bool ok = c != '?' && c != ':';
         if (c == 'o') o.output = optarg;
         if (c == 't') o.compile.task = optarg;
         if (c == 'f') o.compile.folder = optarg;
         if (c >= CLI_LOAD_FIRST) ok = cli_load_option(&o.load, c, optarg);
-        if (!ok) return cli_usage("compile", "'%s' is no option, or no value of it", argv[optind - 1]);
+        if (!ok) return cli_bad_option("compile", options, c, argv);
     }
     if (argc - optind != 1 || !o.output) return cli_usage("compile", "needs a model and -o FILE");
     hst_error err = {0};

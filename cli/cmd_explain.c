@@ -290,14 +290,14 @@ static int run(int argc, char **argv) {
     opterr = 0;
     optind = 1;
     cli_load_init(&o.load);
-    for (int c; (c = getopt_long(argc, argv, "", options, NULL)) != -1;) {
-        bool ok = c != '?';
+    for (int c; (c = getopt_long(argc, argv, ":", options, NULL)) != -1;) {
+        bool ok = c != '?' && c != ':';
         if (c == 's') o.size = strcmp(optarg, "none") == 0 ? NULL : optarg;
         if (c == 'n') ok = cli_number(optarg, 1, 256, false, &o.threads);
         if (c == 'r') ok = cli_number(optarg, 1, RUNS_MOST, false, &o.runs);
         if (c == 'j') o.json = true;
         if (c >= CLI_LOAD_FIRST) ok = cli_load_option(&o.load, c, optarg);
-        if (!ok) return cli_usage("explain", "'%s' is no option, or no value of it", argv[optind - 1]);
+        if (!ok) return cli_bad_option("explain", options, c, argv);
         given.code[c] = true;
     }
     int code = o.size ? 0 : cli_refuse_beside("explain", options, &given, 's', "none runs nothing", idle);
@@ -324,7 +324,7 @@ HST_COMMAND(explain) = {
             "same seconds; then why there is no better kernel.\n\n"
             "  MODEL              as -m of `hasten run`\n"
             "      --size BxS     made-up ids, as for `hasten bench` (default: 1x128); `none`: nothing is run\n"
-            "      --threads N    default: what affinity mask and CPU quota allow\n"
+            "      --threads N    1 to 256; default: what affinity mask and CPU quota allow\n"
             "      --runs N       default: about a second\n"
             "      --padded-rows compute|zero, --quantize int8, --weights f16|bf16\n"
             "                     as for `hasten bench`; 8-bit products are compared with the f32 peak, which they may pass\n"

@@ -20,13 +20,13 @@ static int run(int argc, char **argv) {
     load.flags = HST_MODEL_GRAPH_ONLY;
     opterr = 0;
     optind = 1;
-    for (int c; (c = getopt_long(argc, argv, "", options, NULL)) != -1;) {
+    for (int c; (c = getopt_long(argc, argv, ":", options, NULL)) != -1;) {
         long long n = 0;
-        bool ok = c != '?';
+        bool ok = c != '?' && c != ':';
         if (c == 'o' && (ok = cli_number(optarg, 17, 25, false, &n))) o.opset = (int)n;
         if (c == 'd') ok = read_dtype(optarg, &o.dtype);
         if (c == 'e' && (ok = cli_number(optarg, 1, INT64_MAX, true, &n))) o.external_beyond = (uint64_t)n;
-        if (!ok) return cli_usage("export", "'%s' is no option, or no value of it", argv[optind - 1]);
+        if (!ok) return cli_bad_option("export", options, c, argv);
     }
     if (argc - optind != 2) return cli_usage("export", "needs a model and the file to write");
     hst_error err = {0};

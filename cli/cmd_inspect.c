@@ -193,7 +193,7 @@ static int run(int argc, char **argv) {
     opterr = 0;
     optind = 1;
     for (int c; (c = getopt_long(argc, argv, "", options, NULL)) != -1;) {
-        if (c == '?') return cli_usage("inspect", "'%s' is no option", argv[optind - 1]);
+        if (c == '?') return cli_bad_option("inspect", options, c, argv);
         given.code[c] = true;
     }
     if (argc - optind != 1) return cli_usage("inspect", "needs one model");

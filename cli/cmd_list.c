@@ -82,7 +82,7 @@ static int run(int argc, char **argv) {
     opterr = 0;
     optind = 1;
     for (int c; (c = getopt_long(argc, argv, "", options, NULL)) != -1;) {
-        if (c == '?') return cli_usage("list", "'%s' is no option", argv[optind - 1]);
+        if (c == '?') return cli_bad_option("list", options, c, argv);
         as_json |= c == 'j';
         gaps |= c == 'g';
     }

@@ -129,7 +129,7 @@ static int parse(int argc, char **argv, run_options *o) {
     opterr = 0;
     optind = 1;
     cli_load_init(&o->load);
-    for (int c; (c = getopt_long(argc, argv, "m:", options, NULL)) != -1;) {
+    for (int c; (c = getopt_long(argc, argv, ":m:", options, NULL)) != -1;) {
         bool ok = true;
         switch (c) {
         case 'm':
@@ -166,13 +166,9 @@ static int parse(int argc, char **argv, run_options *o) {
             o->table = optarg[0] == 't';
             break;
         default:
-            if (c >= CLI_LOAD_FIRST) {
-                ok = cli_load_option(&o->load, c, optarg);
-                break;
-            }
-            return cli_usage("run", "'%s' is no option, or lacks its value", argv[optind - 1]);
+            ok = c >= CLI_LOAD_FIRST && cli_load_option(&o->load, c, optarg);
         }
-        if (!ok) return cli_usage("run", "'%s' is not a value of this option", optarg);
+        if (!ok) return cli_bad_option("run", options, c, argv);
     }
     return 0;
 }
@@ -227,7 +223,7 @@ HST_COMMAND(run) = {
         "                       sentiment model\n"
         "      --task TASK      default: what the model's config says; `hasten list tasks`\n"
         "      --device NAME    cpu (default)\n"
-        "      --threads N      default: what affinity mask and CPU quota allow\n"
+        "      --threads N      1 to 256; default: what affinity mask and CPU quota allow\n"
         "      --quantize int8  linear layers on 8-bit integers: faster, answers differ a little (default: none)\n"
         "      --weights f32|f16|bf16  how weights are stored: half-width ones take half the memory (default: f32)\n"
         "      --batch-tokens N at most this many tokens a run (default: chosen)\n"

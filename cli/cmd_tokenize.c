@@ -98,7 +98,7 @@ static int run(int argc, char **argv) {
     cli_given given = {0};
     opterr = 0;
     optind = 1;
-    for (int c; (c = getopt_long(argc, argv, "m:", options, NULL)) != -1;) {
+    for (int c; (c = getopt_long(argc, argv, ":m:", options, NULL)) != -1;) {
         if (c == 'm')
             o.model = optarg;
         else if (c == 'i')
@@ -110,7 +110,7 @@ static int run(int argc, char **argv) {
         else if (c == 's')
             o.no_special = true;
         else if (c != 'l' || !cli_number(optarg, 1, 1 << 30, true, &o.max_length))
-            return cli_usage("tokenize", "'%s' is no option, or no value of it", argv[optind - 1]);
+            return cli_bad_option("tokenize", options, c, argv);
         given.code[c] = true;
     }
     bool stream = optind == argc || strcmp(argv[optind], "-") == 0;

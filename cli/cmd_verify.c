@@ -192,7 +192,7 @@ static int parse(int argc, char **argv, verifier *v) {
     long long threads = 0;
     opterr = 0;
     optind = 1;
-    for (int c; (c = getopt_long(argc, argv, "v", options, NULL)) != -1;) {
+    for (int c; (c = getopt_long(argc, argv, ":v", options, NULL)) != -1;) {
         bool ok = true;
         if (c == RTOL)
             ok = parse_tolerance(optarg, &v->given.relative);
@@ -205,8 +205,8 @@ static int parse(int argc, char **argv, verifier *v) {
         else if (c == 'v')
             v->verbose = true;
         else
-            return cli_usage("verify", "'%s' is no option, or lacks its value", argv[optind - 1]);
-        if (!ok) return cli_usage("verify", "'%s' is not a value of this option", optarg);
+            ok = false;
+        if (!ok) return cli_bad_option("verify", options, c, argv);
     }
     if (threads) hst_threads_set((int)threads);
     return 0;
@@ -245,7 +245,7 @@ HST_COMMAND(verify) = {
         "      --rtol X     relative tolerance (default: the case's data.json, else 0.001)\n"
         "      --atol X     absolute tolerance (default: the case's data.json, else 1e-7)\n"
         "      --match NAME only cases of this name; * and ? stand for any characters\n"
-        "      --threads N  default: what affinity mask and CPU quota allow\n"
+        "      --threads N  1 to 256; default: what affinity mask and CPU quota allow\n"
         "  -v, --verbose    every case, not only those that fail\n\n"
         "Closes with: N passed, N failed, N skipped. Every case is run; one that fails and is known to, with a reason\n"
         "in `hasten list ops --gaps`, counts as skipped. Exits with 1 where one failed.\n"};

@@ -12,9 +12,18 @@
 
 #include "cli.h"
 
+/* Messages quote what they name; a bare word may be there by chance: a file called "file". */
+static bool names(const char *message, const char *object) {
+    size_t n = strlen(object);
+    if (strncmp(message, object, n) == 0) return true;
+    for (const char *at = message; (at = strstr(at, object)); at++)
+        if (at[-1] == '\'' && at[n] == '\'') return true;
+    return false;
+}
+
 int cli_failed(const hst_error *err) {
     const char *message = *err->message ? err->message : hst_status_name(err->code);
-    bool named = *err->object && !strstr(message, err->object);
+    bool named = *err->object && !names(message, err->object);
     fprintf(stderr, "hasten: %s%s%s\n", named ? err->object : "", named ? ": " : "", message);
     return EXIT_FAILED;
 }
@@ -71,9 +80,20 @@ bool cli_load_option(cli_load *l, int code, const char *value) {
     return false;
 }
 
+/* NULL: there is no such option. */
 static const char *name_of(const struct option *options, int code) {
-    while (options->val != code) options++;
+    while (options->name && options->val != code) options++;
     return options->name;
+}
+
+int cli_bad_option(const char *command_name, const struct option *options, int code, char **argv) {
+    const bool no_value = code == ':', unknown = code == '?';
+    const char *name = name_of(options, no_value || unknown ? optopt : code);
+    if (unknown && !name && optopt) return cli_usage(command_name, "'-%c' is no option", optopt);
+    if (!name) return cli_usage(command_name, "'%s' is no option", argv[optind - 1]);
+    if (no_value) return cli_usage(command_name, "--%s needs a value", name);
+    if (unknown) return cli_usage(command_name, "--%s takes no value", name);
+    return cli_usage(command_name, "'%s' is no value of --%s", optarg, name);
 }
 
 int cli_refuse_beside(const char *command_name, const struct option *options, const cli_given *given, int mode,

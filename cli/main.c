@@ -49,18 +49,25 @@ static bool start_log(void) {
     return level < 4;
 }
 
+/* What stands on standard output is all there, or the command failed. */
+static int flushed(int code) {
+    if (fflush(stdout) == 0 && !ferror(stdout)) return code;
+    fprintf(stderr, "hasten: the output could not be written\n");
+    return code ? code : EXIT_FAILED;
+}
+
 int main(int argc, char **argv) {
     if (argc < 2 || strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
         print_help(argc < 2 ? stderr : stdout);
-        return argc < 2 ? EXIT_USAGE : EXIT_SUCCESS;
+        return argc < 2 ? EXIT_USAGE : flushed(EXIT_SUCCESS);
     }
     if (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "-V") == 0) {
         printf("hasten %s\n", hst_version());
-        return EXIT_SUCCESS;
+        return flushed(EXIT_SUCCESS);
     }
     if (strcmp(argv[1], "help") == 0 && argc == 2) {
         print_help(stdout);
-        return EXIT_SUCCESS;
+        return flushed(EXIT_SUCCESS);
     }
     if (strcmp(argv[1], "help") == 0 && argc == 3) {
         static char help[] = "--help";
@@ -74,16 +81,11 @@ int main(int argc, char **argv) {
     }
     if (wants_help(argc - 1, argv + 1)) {
         fputs(c->help, stdout);
-        return EXIT_SUCCESS;
+        return flushed(EXIT_SUCCESS);
     }
     if (!start_log()) {
         fprintf(stderr, "hasten: HASTEN_LOG is '%s'; it is error, warning, info or debug\n", getenv("HASTEN_LOG"));
         return EXIT_USAGE;
     }
-    int code = c->run(argc - 1, argv + 1);
-    if (fflush(stdout) != 0 || ferror(stdout)) {
-        fprintf(stderr, "hasten: the output could not be written\n");
-        return code ? code : EXIT_FAILED;
-    }
-    return code;
+    return flushed(c->run(argc - 1, argv + 1));
 }

@@ -36,6 +36,9 @@ expect "no command" 2 "usage: hasten" "$hasten"
 expect "help" 0 "usage: hasten" "$hasten" --help
 expect "help, the command" 0 "^HASTEN_LOG=LEVEL" "$hasten" help
 expect "help of a command" 0 "usage: hasten run" "$hasten" help run
+for what in --help "help run" "run --help" --version "list ops"; do
+    expect "$what on a full disk" 1 "could not be written" sh -c "'$hasten' $what >/dev/full"
+done
 expect "version" 0 "^hasten [0-9]" "$hasten" --version
 expect "unknown command" 2 "no command 'walk'" "$hasten" walk
 for command in run compile export inspect tokenize bench list explain verify; do
@@ -53,7 +56,10 @@ expect "the reference sentence" 0 '"POSITIVE", "score": 0.9233' "$hasten" run "$
 expect "table" 0 "^NEGATIVE  *0.9[0-9]*  A dull" "$hasten" run --format table "A dull and lifeless film."
 expect "top-k" 0 '^\[{"label".*NEGATIVE' "$hasten" run --top-k all "A fine film."
 expect "threads" 0 '"POSITIVE", "score": 0.9233' "$hasten" run --threads 1 "$reference"
-expect "wrong number" 2 "'zero' is not a value" "$hasten" run --threads zero "x"
+expect "wrong number" 2 "'zero' is no value of --threads" "$hasten" run --threads zero "x"
+expect "no value" 2 "run: --threads needs a value" "$hasten" run x --threads
+expect "a value too many" 2 "tokenize: --ids takes no value" "$hasten" tokenize --ids=3 x
+expect "wrong letter" 2 "run: '-x' is no option" "$hasten" run -xm model y
 expect "wrong device" 1 "no execution provider .abacus." "$hasten" run --device abacus "x"
 expect "unknown task" 1 "there is no task 'poetry'" "$hasten" run --task poetry "x"
 expect "missing model" 1 "no-such-model" "$hasten" run -m no-such-model "x"
@@ -131,11 +137,12 @@ expect "export as f32" 0 "" "$hasten" export --dtype fp32 --opset 20 "$model" wi
 expect "run it" 0 '"POSITIVE", "score": 0.9233' "$hasten" run -m wide.onnx "$reference"
 expect "export as f16" 0 "" "$hasten" export --dtype fp16 "$model" half.onnx
 expect "run it" 0 '"POSITIVE", "score": 0.92' "$hasten" run -m half.onnx "$reference"
-expect "opset out of range" 2 "is no option, or no value" "$hasten" export --opset 99 "$model" x.onnx
+expect "opset out of range" 2 "'99' is no value of --opset" "$hasten" export --opset 99 "$model" x.onnx
 expect "export into a missing folder" 1 "no/such/folder" "$hasten" export "$model" no/such/folder/x.onnx
 head -c 100000 model.onnx >cut.onnx
 expect "a cut file" 1 "cut.onnx" "$hasten" inspect cut.onnx
-expect "an empty file" 1 "hasten: " sh -c ": >empty.onnx; '$hasten' inspect empty.onnx"
+expect "an empty file, called empty" 1 "hasten: empty: the file is empty" sh -c ": >empty; '$hasten' inspect empty"
+expect "no tokenizer in this folder" 1 "hasten: .: no tokenizer" sh -c "mkdir bare && cd bare && mv ../half.onnx . && '$hasten' run -m half.onnx x"
 expect "compile" 0 "model.hst: [0-9.]* MB" "$hasten" compile "$model" -o model.hst
 mkdir alone && mv model.hst alone
 expect "run the engine" 0 '"POSITIVE", "score": 0.9233' "$hasten" run -m alone/model.hst "$reference"
@@ -158,7 +165,7 @@ expect "bench ragged" 0 "27 tokens" "$hasten" bench --size 6,9,12 --warmups 0 --
 expect "bench --machine" 0 "f32 GFLOP/s" "$hasten" bench --machine
 expect "bench --machine --json" 0 '"read_gb_s"' "$hasten" bench --machine --json
 expect "padded rows" 0 "27 tokens" "$hasten" bench --size 6,9,12 --padded-rows zero --warmups 0 --runs 2
-expect "padded rows, wrong" 2 "'maybe' is no option" "$hasten" bench --padded-rows maybe
+expect "padded rows, wrong" 2 "'maybe' is no value of --padded-rows" "$hasten" bench --padded-rows maybe
 
 # What would be ignored is refused, with what to write instead.
 expect "a size and a text" 2 "'other.onnx' would be ignored; a model is named with -m MODEL" "$hasten" bench other.onnx --size 1x8
