@@ -7,7 +7,8 @@
 
 #include "base/error.h"
 
-#define LENGTHS_MOST 4096
+#define LENGTHS_MOST 4096      /* sequences */
+#define LENGTH_MOST  (1 << 20) /* tokens of one */
 
 double bench_peak_memory(void) {
     FILE *f = fopen("/proc/self/status", "r");
@@ -53,6 +54,8 @@ hst_status bench_open_text(bench_subject *s, const char *model, const char *task
     return hst_task_open(model, task, &options, &s->task, err);
 }
 
+static int64_t size_lengths[LENGTHS_MOST]; /* of the size that was read last */
+
 /* "8x32" or "6,9,12"; false where it is neither. */
 static bool read_size(const char *size, int64_t *lengths, int *batch, int64_t *longest) {
     long long b, n;
@@ -60,7 +63,7 @@ static bool read_size(const char *size, int64_t *lengths, int *batch, int64_t *l
     *batch = 0;
     *longest = 0;
     if (sscanf(size, "%lldx%lld%c", &b, &n, &rest) == 2) {
-        if (b < 1 || b > LENGTHS_MOST || n < 1 || n > 1 << 20) return false;
+        if (b < 1 || b > LENGTHS_MOST || n < 1 || n > LENGTH_MOST) return false;
         for (int i = 0; i < b; i++) lengths[i] = n;
         *batch = (int)b;
         *longest = n;
@@ -69,7 +72,7 @@ static bool read_size(const char *size, int64_t *lengths, int *batch, int64_t *l
     for (const char *p = size; *batch < LENGTHS_MOST;) {
         char *end;
         n = strtoll(p, &end, 10);
-        if (end == p || n < 1 || n > 1 << 20 || (*end && *end != ',')) return false;
+        if (end == p || n < 1 || n > LENGTH_MOST || (*end && *end != ',')) return false;
         lengths[(*batch)++] = n;
         if (n > *longest) *longest = n;
         if (!*end) return true;
@@ -120,16 +123,24 @@ hst_status bench_open_model(bench_subject *s, const char *model, const cli_load 
     return HST_STATUS_OK;
 }
 
+bool bench_is_size(const char *command_name, const char *size, int *code) {
+    int64_t longest;
+    int batch;
+    if (read_size(size, size_lengths, &batch, &longest)) return true;
+    *code = cli_usage(command_name, "'%s' is no size such as 8x32 or 6,9,12, of at most %d sequences of %d tokens",
+                      size, LENGTHS_MOST, LENGTH_MOST);
+    return false;
+}
+
 hst_status bench_set_size(bench_subject *s, const char *size, hst_error *err) {
-    static int64_t lengths[LENGTHS_MOST];
     int64_t longest;
     int batch;
     drop_inputs(s);
-    if (!read_size(size, lengths, &batch, &longest))
+    if (!read_size(size, size_lengths, &batch, &longest))
         return error_set(err, HST_STATUS_INVALID_ARGUMENT, NULL, "'%s' is no size such as 8x32 or 6,9,12", size);
     for (size_t i = 0; i < hst_model_input_count(s->model); i++)
-        HST_TRY(make_input(s, hst_model_input(s->model, i), lengths, batch, longest, err));
-    for (int i = 0; i < batch; i++) s->tokens += (size_t)lengths[i];
+        HST_TRY(make_input(s, hst_model_input(s->model, i), size_lengths, batch, longest, err));
+    for (int i = 0; i < batch; i++) s->tokens += (size_t)size_lengths[i];
     snprintf(s->description, sizeof s->description, "made-up ids [%d, %lld], %zu tokens", batch, (long long)longest,
              s->tokens);
     return HST_STATUS_OK;

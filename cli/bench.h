@@ -24,6 +24,8 @@ hst_status bench_open_text(bench_subject *s, const char *model, const char *task
                            const cli_load *load, hst_error *err);
 /* A model, to be run on sizes: "8x32", or lengths "6,9,12". Another size may follow. */
 hst_status bench_open_model(bench_subject *s, const char *model, const cli_load *load, hst_error *err);
+/* Whether it is such a size, of at most 4,096 sequences of 1,048,576 tokens; else says so as cli_usage, in *code. */
+bool bench_is_size(const char *command, const char *size, int *code);
 hst_status bench_set_size(bench_subject *s, const char *size, hst_error *err);
 /* One run; its time in *ns. `options` NULL: none. */
 hst_status bench_once(bench_subject *s, const hst_run_options *options, uint64_t *ns, hst_error *err);

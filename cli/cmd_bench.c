@@ -132,7 +132,7 @@ static int check(bench_options *o) {
     int code = cli_refuse_beside("bench", options, &o->given, 'M', "runs no model", machine);
     if (!code) code = cli_refuse_beside("bench", options, &o->given, 'S', "times a model as its input says", serve);
     if (!code) code = cli_refuse_beside("bench", options, &o->given, 's', "times a model alone", size);
-    if (code) return code;
+    if (code || (o->size && !bench_is_size("bench", o->size, &code))) return code;
     const bool on_text = !o->machine && !o->serve && !o->size;
     if (o->text && !on_text)
         return cli_usage("bench", "--%s takes no text, so '%s' would be ignored; a model is named with -m MODEL",
@@ -180,7 +180,6 @@ static int run(int argc, char **argv) {
     else if (status == HST_STATUS_OK)
         status = measure(&o, &subject, &err);
     bench_close(&subject);
-    if (status == HST_STATUS_INVALID_ARGUMENT && o.size) return cli_usage("bench", "%s", err.message);
     return status == HST_STATUS_OK ? code : cli_failed(&err);
 }
 

@@ -301,13 +301,12 @@ static int run(int argc, char **argv) {
         given.code[c] = true;
     }
     int code = o.size ? 0 : cli_refuse_beside("explain", options, &given, 's', "none runs nothing", idle);
-    if (code) return code;
+    if (code || (o.size && !bench_is_size("explain", o.size, &code))) return code;
     if (argc - optind != 1) return cli_usage("explain", "needs one model");
     o.model = argv[optind];
     hst_error err = {0};
     if (o.threads) hst_threads_set((int)o.threads);
     hst_status status = explain(&o, &err);
-    if (status == HST_STATUS_INVALID_ARGUMENT && o.size) return cli_usage("explain", "%s", err.message);
     return status == HST_STATUS_OK ? EXIT_SUCCESS : cli_failed(&err);
 }
 
