@@ -4,12 +4,14 @@ from __future__ import annotations
 
 class HastenError(Exception):
     """Something that the library refused. `message` is its sentence, `object` the file, node, tensor or option concerned
-    ("" where there is none), `status` the name of the status."""
+    ("" where there is none), `status` the name of the status. As text it is the message, with the object before it where
+    the message does not quote it."""
 
     status = "UNKNOWN"
 
     def __init__(self, message: str, object: str = ""):
-        super().__init__(message)
+        named = not object or message.startswith(object) or f"'{object}'" in message
+        super().__init__(message if named else f"{object}: {message}")
         self.message = message
         self.object = object
 

@@ -60,11 +60,12 @@ class Model:
     explain         called with (pass name, what it did or why not)
     """
 
+    _handle = None  # also where __init__ was not reached: a wrong keyword
+
     def __init__(self, source: Any, *, optimization: str | None = None, dimensions: Mapping[str, int] | None = None,
                  architecture: str | None = None, quantization: str | None = None, weights: Any = None,
                  copy_files: bool = False, graph_only: bool = False, infer_shapes: bool = False,
                  explain: Callable[[str, str], None] | None = None):
-        self._handle = None
         if quantization not in (None, "int8"):
             raise ValueError(f"quantization is {quantization!r}: 'int8' or None")
         self._sessions = threading.local()
@@ -192,9 +193,10 @@ class Session:
     padded_rows     what padding rows of token outputs hold: "compute" as ONNX defines, "zero": they need not be computed
     """
 
+    _handle = None
+
     def __init__(self, model: Model, *, threads: int = 0, memory_budget: int = 0, padded_rows: str = "compute",
                  _own: bool = True):
-        self._handle = None
         if padded_rows not in ("compute", "zero"):
             raise ValueError(f"padded_rows is {padded_rows!r}: 'compute' or 'zero'")
         options = _native.SessionOptions(C.sizeof(_native.SessionOptions), None, memory_budget, threads,

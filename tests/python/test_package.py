@@ -3,9 +3,11 @@
     HASTEN_LIBRARY=build/release/libhasten.so PYTHONPATH=python python3 -m unittest discover tests/python
 """
 import array
+import ctypes as C
 import gc
 import os
 import re
+import sys
 import tempfile
 import threading
 import unittest
@@ -257,6 +259,49 @@ class Models(unittest.TestCase):
             hasten.Model(one_node(b"NoSuchOperator", [b"x"], [b"y"]))
         with self.assertRaises(ValueError):
             hasten.Model(SENTIMENT, optimization="some")
+
+    def test_errors_name_the_file(self):
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "empty")
+            open(path, "wb").close()
+            with self.assertRaises(hasten.BadFormatError) as caught:
+                hasten.Model(path)
+            self.assertEqual(str(caught.exception), f"{path}: the file is empty")
+            self.assertEqual((caught.exception.message, caught.exception.object), ("the file is empty", path))
+        with self.assertRaises(hasten.NotFoundError) as caught:
+            hasten.Model("nowhere")
+        self.assertTrue(str(caught.exception).startswith("cannot open 'nowhere'"))
+
+    def test_objects_that_were_not_made(self):
+        ignored = []
+        hook, sys.unraisablehook = sys.unraisablehook, ignored.append
+        try:
+            for make in (lambda: hasten.Model(SENTIMENT, quantisation="int8"), lambda: self.model.session(thread=1)):
+                with self.assertRaises(TypeError):
+                    make()
+            gc.collect()
+        finally:
+            sys.unraisablehook = hook
+        self.assertEqual(ignored, [])
+
+    def test_options_that_would_be_ignored(self):
+        for options in ({"quantization": "int8"}, {"weights": "f16"}, {"optimization": "none"}):
+            with self.assertRaisesRegex(hasten.InvalidArgumentError, "would be ignored"):
+                hasten.Model(SENTIMENT, graph_only=True, **options)
+        compile = _native.lib.hst_model_compile
+        compile.argtypes = [C.c_void_p, C.c_char_p, C.c_void_p, C.c_void_p]
+        with tempfile.TemporaryDirectory() as folder:
+            engine = os.path.join(folder, "engine.hst")
+            self.assertEqual(compile(self.model._handle, engine.encode(), None, None), 0)
+            feeds = {"input_ids": IDS, "attention_mask": MASK}
+            self.assertEqual(hasten.Model(engine).run(feeds)["logits"].tobytes(),
+                             self.model.run(feeds)["logits"].tobytes())
+            with open(engine, "rb") as f:
+                sources = (engine, f.read())
+            for source in sources:
+                for options in ({"quantization": "int8"}, {"weights": "bf16"}, {"optimization": "exact"}):
+                    with self.assertRaisesRegex(hasten.InvalidArgumentError, "compile it again"):
+                        hasten.Model(source, **options)
 
     def test_quantization_and_weights(self):
         feeds = {"input_ids": IDS, "attention_mask": MASK}
