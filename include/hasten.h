@@ -419,6 +419,8 @@ typedef struct hst_value_info {
     hst_dtype key; /* of a map, or of a sequence of maps: the type of the keys; element is that of the values then */
 } hst_value_info;
 
+/* In the file's order. An output that the file lists twice is two outputs; names stay unique, so the second is called
+ * y_2, or by the first number that is free. */
 HST_API size_t hst_model_input_count(const hst_model *model);
 HST_API size_t hst_model_output_count(const hst_model *model);
 HST_API const hst_value_info *hst_model_input(const hst_model *model, size_t i); /* NULL where there is no i-th */
@@ -485,7 +487,8 @@ typedef struct hst_compile_options {
  * milliseconds whatever its size, and processes that use it share its pages. It is for this version of the library and
  * this CPU level (UNSUPPORTED elsewhere: compile again). Whatever the model was loaded with is fixed in it. The file
  * appears under its name when it is complete. Errors: IO, UNSUPPORTED, INVALID_ARGUMENT (a model that was loaded with
- * HST_MODEL_GRAPH_ONLY, or is an engine), NO_MEMORY, those of hst_tokenizer_load but NOT_FOUND. */
+ * HST_MODEL_GRAPH_ONLY, or is an engine), NOT_FOUND (a `folder` with none of these files), NO_MEMORY, those of
+ * hst_tokenizer_load. */
 HST_API hst_status hst_model_compile(const hst_model *model, const char *path, const hst_compile_options *options,
                                      hst_error *err);
 /* Reads a whole engine file and compares every checksum: BAD_FORMAT where one is wrong, or where it is no engine file.

@@ -165,6 +165,9 @@ hst_status hst_model_compile(const hst_model *m, const char *path, const hst_com
         status = folder ? pack_folder(l, folder, err) : error_no_memory(err, 0, "a path");
         free(folder);
     }
+    if (status == HST_STATUS_OK && o.folder && !l->n)
+        status = error_set(err, HST_STATUS_NOT_FOUND, o.folder,
+                           "there is nothing to take along: neither a tokenizer nor config.json");
     describe_source(m->source.path, &source);
     if (status == HST_STATUS_OK) status = engine_file_write(m->model, path, &source, l->sections, l->n, err);
     luggage_free(l);

@@ -24,6 +24,12 @@ static void what_cannot_be_compiled_is_refused(void **state) {
     m = load(ARCHS "/bert_model", &err);
     assert_int_equal(hst_model_compile(m, "/nowhere/at/all.hst", NULL, &err), HST_STATUS_IO);
     assert_int_equal(hst_model_compile(m, "", NULL, &err), HST_STATUS_INVALID_ARGUMENT);
+    hst_compile_options bare = HST_INIT(hst_compile_options);
+    for (int i = 0; i < 2; i++) { /* nowhere; with nothing in it that an engine takes along */
+        bare.folder = i ? "/proc/self/fd" : "/nowhere/at/all";
+        assert_int_equal(hst_model_compile(m, again, &bare, &err), HST_STATUS_NOT_FOUND);
+        assert_string_equal(err.object, bare.folder);
+    }
     assert_int_equal(hst_model_compile(NULL, again, NULL, &err), HST_STATUS_INVALID_ARGUMENT);
     hst_model_free(m);
     assert_false(file_exists(again));

@@ -153,6 +153,15 @@ expect "verify it" 0 "every checksum is right" "$hasten" inspect --verify alone/
 expect "its int8 form is another" 1 "compiled without quantization" "$hasten" run -m alone/model.hst --quantize int8 x
 expect "elsewhere" 1 "compile it again" env HST_CPU=scalar "$hasten" run -m alone/model.hst x
 expect "compile it again" 1 "a compiled engine already" "$hasten" compile alone/model.hst -o again.hst
+expect "a tokenizer nowhere" 1 "nowhere: there is nothing to take along" "$hasten" compile "$model" --tokenizer nowhere -o again.hst
+expect "which makes no engine" 1 "" test -e again.hst
+for command in "run x -m" "bench --size 1x8 --runs 1 -m" explain; do
+    expect "an engine's weights are as they are: $command" 1 "compile it again" "$hasten" $command alone/model.hst --weights f16
+    expect "and its products: $command" 1 "compile it again" "$hasten" $command alone/model.hst --quantize int8
+done
+for command in "inspect" "export x.onnx"; do
+    expect "the graph alone is not quantised: $command" 2 "'--quantize' is no option" "$hasten" $command "$model" --quantize int8
+done
 expect "compile to nowhere" 2 "needs a model and -o FILE" "$hasten" compile "$model"
 printf 'x' | dd of=alone/model.hst bs=1 seek=30000000 conv=notrunc 2>/dev/null
 expect "damaged weights" 1 "checksum of its section 'weights'" "$hasten" inspect --verify alone/model.hst
