@@ -1,7 +1,6 @@
 /* Running a small part of a graph on small tensors. */
 #include "passes/probe.h"
 
-#include <math.h>
 #include <string.h>
 
 #include "ops/interp.h"
@@ -147,127 +146,6 @@ int probe_inputs(const value *v, const value *stop, value **inputs, int most) {
         }
     }
     return found;
-}
-
-/* ---- reach ---- */
-
-/* Works on each element, or lays out anew: no place along an axis differs from another one. */
-static bool same_everywhere(const node *n) {
-    static const char *const names[] = {
-        "Add",   "Sub",    "Mul",         "Div",     "Where", "Cast",      "Identity",       "Max",
-        "Min",   "Clip",   "And",         "Or",      "Not",   "Equal",     "Less",           "Greater",
-        "Shape", "Expand", "LessOrEqual", "Neg",     "Abs",   "Unsqueeze", "GreaterOrEqual", "Squeeze",
-        "Size",  "MatMul", "Transpose",   "Softmax", "Sqrt",  "Reshape",   "Constant",       "ConstantOfShape"};
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-        if (node_is(n, "", names[i])) return true;
-    return node_is(n, "", "QuantizeLinear") || node_is(n, "", "DequantizeLinear");
-}
-
-/* Nodes between positions and what is compared with them that stretch lengths by no bounded factor. */
-static bool bends(const node *n) {
-    static const char *const names[] = {"Log",  "Sqrt",       "Pow",      "Exp",         "Tanh",     "Sigmoid",
-                                        "Erf",  "Reciprocal", "Atan",     "Mod",         "BitShift", "Elu",
-                                        "Celu", "Softplus",   "Softsign", "HardSigmoid", "Shrink",   "ThresholdedRelu"};
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-        if (node_is(n, "", names[i])) { /* of one number, such as the root of a head's size: no position */
-            const type *t = &n->in[0]->type;
-            bool one = t->rank >= 0;
-            for (int k = 0; k < t->rank; k++) one = one && t->dim[k] == 1;
-            return !one;
-        }
-    return false;
-}
-
-/* What makes steps of numbers: only behind such a node does a smooth function of positions, such as a rotary
- * embedding's waves, choose among them. */
-static bool steps(const node *n) {
-    static const char *const names[] = {"Less", "LessOrEqual", "Greater", "GreaterOrEqual", "Equal", "Where", "Clip",
-                                        "Relu", "Min",         "Max",     "Floor",          "Ceil",  "Round", "Sign"};
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-        if (node_is(n, "", names[i])) return true;
-    return node_is(n, "", "Cast") && !dtype_is_float(n->out[0]->type.dtype);
-}
-
-typedef struct reach {
-    double sum, factor; /* of all that may be added up to a position, and of what positions are made smaller by */
-    double table;       /* the longest axis of a constant */
-} reach;
-
-/* A number of n, at input i. No position comes near a sentinel, or near what a float that scales or fills is, mostly
- * the number that hides. */
-static double reach_of(const node *n, int i, double x, bool real, int64_t most, reach *r) {
-    const bool divides = node_is(n, "", "Div") && i == 1, scales = divides || (node_is(n, "", "Mul"));
-    x = fabs(x);
-    if (scales && x > 0 && isfinite(x)) {
-        const double by = divides ? x : 1 / x; /* made smaller by */
-        if (by > 1) {
-            if (by > r->factor) r->factor = by;
-            return 0;
-        }
-        x = 1 / by;
-    }
-    if (!(x < INT32_MAX)) return 0;
-    return real && x > (double)most && (scales || node_is(n, "", "Where")) ? 0 : x;
-}
-
-static void add_inputs(const node *n, int64_t most, reach *r) {
-    double sum = 0;
-    reach own = {0, 1, 0};
-    for (int i = 0; i < n->n_in; i++) {
-        const value *v = n->in[i];
-        const hst_tensor *t = v && !v->is_input ? v->constant : NULL;
-        if (!t) continue;
-        const bool real = dtype_is_float(t->dtype);
-        const int64_t count = tensor_count(t);
-        for (int k = 0; k < t->rank; k++) r->table = fmax(r->table, (double)t->dim[k]);
-        if ((!real && !dtype_is_integer(t->dtype)) || dtype_bits(t->dtype) < 8) continue;
-        for (int64_t k = 0; k < count && count <= most; k++)
-            sum =
-                fmax(sum, reach_of(n, i, real ? tensor_get_f64(t, k) : (double)tensor_get_s64(t, k), real, most, &own));
-    }
-    static const char *const names[] = {"starts", "ends", "pads", "kernel_shape", "dilations", "strides", "repeats"};
-    for (size_t k = 0; k < sizeof names / sizeof *names; k++) {
-        const int64_t *x;
-        const int count = node_ints(n, names[k], &x);
-        for (int i = 0; i < count; i++) sum = fmax(sum, reach_of(n, 0, (double)x[i], false, most, &own));
-    }
-    r->sum += sum;
-    r->factor *= own.factor;
-}
-
-int64_t probe_reach(const value *v, const value *stop, int64_t least, int64_t most) {
-    const value *list[2 * PROBE_NODES];
-    const node *seen_nodes[2 * PROBE_NODES];
-    bool positions = false, bent = false, waves = false, stepped = false;
-    reach r = {0, 1, 0};
-    int n = 0;
-    list[n++] = v;
-    for (int at = 0; at < n; at++) {
-        const node *from = seen_nodes[at] = list[at] == stop ? NULL : list[at]->producer;
-        if (!from || node_is(from, "", "Shape") || node_is(from, "", "Size")) continue;
-        positions |= !same_everywhere(from);
-        bent |= bends(from);
-        waves |= node_is(from, "", "Cos") || node_is(from, "", "Sin");
-        stepped |= steps(from);
-        bool again = false; /* another output of a node that was seen */
-        for (int k = 0; k < at && !again; k++) again = seen_nodes[k] == from;
-        if (!again) add_inputs(from, most, &r);
-        for (int i = 0; i < from->n_in; i++) {
-            const value *y = from->in[i];
-            bool seen = !y || (y->constant && !y->is_input);
-            for (int k = 0; k < n && !seen; k++) seen = list[k] == y;
-            if (seen) continue;
-            if (n == 2 * PROBE_NODES) return 0;
-            list[n++] = y;
-        }
-    }
-    if (!positions) return least;
-    if (bent) return 0;
-    if (waves && !stepped) r.factor = 1;
-    const double length =
-        2 * ceil((r.table + r.sum) * r.factor) + 3; /* a window of as much on both sides, and one more */
-    if (!(length <= (double)most)) return 0;        /* or no number, of an infinite factor */
-    return length > (double)least ? (int64_t)length : least;
 }
 
 /* ---- rows ---- */

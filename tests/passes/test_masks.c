@@ -42,7 +42,8 @@ typedef enum form {
     SCALED_BY_LENGTH, /* scores grow with the logarithm of the length */
     FORMS,
     /* windows beyond the lengths that are tried: 600 keys as 0.01 times the distance, as three differences, as a
-     * quotient, as a logarithm, as bits, by bounds and factors that are attributes */
+     * quotient, as a logarithm, as bits, by bounds, factors and fillings that are attributes, by a matrix product, in
+     * types too narrow for positions that are far, by sums and products that wrap, and as a share of the length */
     SCALED_WINDOW = FORMS,
     STEPS_WINDOW,
     QUOTIENT_WINDOW,
@@ -51,6 +52,15 @@ typedef enum form {
     SHRINK_WINDOW,
     THRESHOLD_WINDOW,
     SIGMOID_WINDOW,
+    BOUND_WINDOW,
+    FILLED_WINDOW,
+    DIAGONAL_WINDOW,
+    PRODUCT_WINDOW,
+    BYTE_WINDOW,
+    BF16_WINDOW,
+    SUM_WINDOW,
+    WRAPPED_WINDOW,
+    SHARE_WINDOW,
     FAR,
     /* masks whose elements are not 0 and 1 */
     LINEAR = FAR, /* (1 - mask) * lowest */
@@ -83,6 +93,15 @@ static const char *const names[ALL_FORMS] = {"padding",
                                              "window by Shrink",
                                              "window by ThresholdedRelu",
                                              "window by HardSigmoid",
+                                             "window by an early Clip",
+                                             "window by ConstantOfShape",
+                                             "window by EyeLike",
+                                             "window by a matrix product",
+                                             "window by 8 bits",
+                                             "window by bf16",
+                                             "window by a sum that wraps",
+                                             "window by a product that wraps",
+                                             "window by a share of the length",
                                              "linear",
                                              "not one",
                                              "positive",
@@ -134,7 +153,40 @@ static value *attribute_window(model *m, value *x, form f) {
     return apply(m, "LessOrEqual", x, real(m, 0), NULL);
 }
 
-static value *far_window(model *m, value *q, value *k, form f) {
+/* By an operator whose attribute says how far. */
+static value *filled_window(model *m, value *distance, form f) {
+    if (f == BOUND_WINDOW) {
+        value *x = cast(m, distance, HST_DTYPE_F32), *cut = apply(m, "Clip", x, NULL, NULL);
+        cut->producer->opset = 6;
+        assert_true(node_set_float(cut->producer, "max", 600));
+        return apply(m, "LessOrEqual", x, cut, NULL);
+    }
+    if (f == FILLED_WINDOW) {
+        value *far = apply(m, "ConstantOfShape", apply(m, "Shape", distance, NULL, NULL), NULL, NULL);
+        assert_true(node_set_tensor(far->producer, "value", integers(m, (int64_t[]){600}, 1)->constant));
+        return apply(m, "LessOrEqual", distance, far, NULL);
+    }
+    value *eye = apply(m, "EyeLike", distance, NULL, NULL);
+    assert_true(node_set_int(eye->producer, "k", 600));
+    return apply(m, "Equal", eye, integer(m, 0), NULL);
+}
+
+/* By what a type holds. */
+static value *narrow_window(model *m, value *distance, form f) {
+    if (f == BYTE_WINDOW) {
+        value *x = cast(m, cast(m, distance, HST_DTYPE_S8), HST_DTYPE_S64);
+        return apply(m, "GreaterOrEqual", x, integer(m, 0), NULL);
+    }
+    if (f == BF16_WINDOW) {
+        value *x = cast(m, cast(m, distance, HST_DTYPE_BF16), HST_DTYPE_S64);
+        return apply(m, "Equal", x, distance, NULL);
+    }
+    value *x = f == SUM_WINDOW ? apply(m, "Add", distance, integers(m, (int64_t[]){INT64_MAX - 600}, 1), NULL)
+                               : apply(m, "Mul", distance, integers(m, (int64_t[]){INT64_MAX / 600}, 1), NULL);
+    return apply(m, "GreaterOrEqual", x, integer(m, 0), NULL);
+}
+
+static value *far_window(model *m, value *mask, value *q, value *k, form f) {
     value *distance = apply(m, "Abs", apply(m, "Sub", q, k, NULL), NULL, NULL);
     if (f == STEPS_WINDOW) {
         for (int i = 0; i < 3; i++) distance = apply(m, "Sub", distance, integer(m, 200), NULL);
@@ -146,7 +198,18 @@ static value *far_window(model *m, value *q, value *k, form f) {
         assert_true(node_set_string(bits->producer, "direction", "RIGHT"));
         return apply(m, "Equal", bits, single(m, u32, 0, 0), NULL);
     }
+    if (f >= BOUND_WINDOW && f <= DIAGONAL_WINDOW) return filled_window(m, distance, f);
+    if (f >= BYTE_WINDOW && f <= WRAPPED_WINDOW) return narrow_window(m, distance, f);
     value *x = cast(m, distance, HST_DTYPE_F32);
+    if (f == PRODUCT_WINDOW) {
+        x = apply(m, "MatMul", unsqueeze(m, x, (int64_t[]){2}, 1), single(m, HST_DTYPE_F32, 2, 0.001), NULL);
+        return apply(m, "LessOrEqual", apply(m, "Squeeze", x, integers(m, (int64_t[]){2}, 1), NULL), real(m, 0.6),
+                     NULL);
+    }
+    if (f == SHARE_WINDOW) {
+        x = apply(m, "Div", x, cast(m, length(m, mask), HST_DTYPE_F32), NULL);
+        return apply(m, "LessOrEqual", x, real(m, 0.9985), NULL); /* of 700 keys all but one */
+    }
     if (f >= SHRINK_WINDOW) return attribute_window(m, x, f);
     if (f == SCALED_WINDOW)
         return apply(m, "LessOrEqual", apply(m, "Mul", x, real(m, 0.001), NULL), real(m, 0.6), NULL);
@@ -184,7 +247,7 @@ static value *seen(model *m, value *mask, form f) {
     if (f == CAUSAL_PADDING) extra = causal;
     if (f == WINDOW)
         extra = apply(m, "LessOrEqual", apply(m, "Abs", apply(m, "Sub", q, k, NULL), NULL, NULL), integer(m, 16), NULL);
-    if (f >= SCALED_WINDOW && f < FAR) extra = far_window(m, q, k, f);
+    if (f >= SCALED_WINDOW && f < FAR) extra = far_window(m, mask, q, k, f);
     if (f == PREFIX) extra = apply(m, "Or", apply(m, "Less", k, integer(m, 12), NULL), causal, NULL);
     if (f == TABLE) extra = table(m, mask);
     if (f == FIRST_KEYS) extra = apply(m, "Less", k, integer(m, 24), NULL);
