@@ -1,4 +1,4 @@
-/* What the files of the arithmetic on lengths (length.c, length_sum.c, length_text.c) share. */
+/* What the files of the arithmetic on lengths (length.c, length_number.c, length_sum.c, length_text.c) share. */
 #ifndef OPS_LENGTH_H
 #define OPS_LENGTH_H
 

@@ -74,6 +74,8 @@ dim dim_integer(model *m);                    /* a fresh symbol of a content tha
 bool dim_is_length(const model *m, dim d);    /* provably no negative number */
 void dim_assume_length(model *m, dim d);      /* it is the length of something that always runs */
 bool dim_is_at_least(model *m, dim a, dim b); /* a >= b, provably */
+/* Can the symbols not stand for these numbers at once, by what they are made of: 8 for seq, and for seq+4? */
+bool dims_contradict(model *m, const dim *symbols, const int64_t *numbers, int n);
 
 /* ---- evaluation ---- */
 

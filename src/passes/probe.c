@@ -110,6 +110,7 @@ static hst_tensor *compute(run *r, const value *v) {
 }
 
 hst_tensor *probe_run(const probe *p, const value *v) {
+    if (dims_contradict(v->graph->model, p->symbols, p->numbers, p->n_symbols)) return NULL;
     run *r = memory_alloc(NULL, sizeof *r, 16);
     hst_tensor *copy = NULL;
     if (!r) return NULL;

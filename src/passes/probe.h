@@ -21,8 +21,8 @@ typedef struct probe {
 bool probe_assign(probe *p, dim d, int64_t number);
 bool probe_leaf(probe *p, const value *v, const hst_tensor *t);
 
-/* The tensor of v, computed by the reference interpreter; NULL where it depends on something not given, or is too much
- * work. Ownership: tensor_free. */
+/* The tensor of v, computed by the reference interpreter; NULL where it depends on something not given, is too much work,
+ * or where symbols that are made of others cannot stand for their numbers. Ownership: tensor_free. */
 hst_tensor *probe_run(const probe *p, const value *v);
 
 /* The graph inputs that v depends on by value (not by shape), up to `most`; the count, or -1 where v depends on more, or on

@@ -200,6 +200,21 @@ static void test_samples(void **state) {
     for (const sample *s = recent_samples; s->nodes; s++) check(s, 23);
 }
 
+static bool fit(model *m, dim a, int64_t x, dim b, int64_t y) {
+    return !dims_contradict(m, (dim[]){a, b}, (int64_t[]){x, y}, 2);
+}
+
+static void test_numbers(model *m, dim b, dim s) {
+    const dim more = dim_sum(m, s, 4), twice = dim_product(m, (dim[]){2, s}, 2);
+    assert_true(fit(m, b, 2, s, 5) && fit(m, s, 5, s, 5) && fit(m, s, 5, more, 9) && !fit(m, s, 5, more, 5));
+    assert_true(fit(m, more, 9, dim_sum(m, s, 5), 10) && !fit(m, more, 9, dim_sum(m, s, 5), 9));
+    assert_true(fit(m, s, 5, twice, 10) && !fit(m, s, 5, twice, 5) && !fit(m, twice, 5, s, 5));
+    assert_true(fit(m, s, 5, dim_floor(m, s, 2), 2) && !fit(m, s, 5, dim_floor(m, s, 2), 3));
+    assert_true(fit(m, s, 5, dim_min(m, s, 4), 4) && !fit(m, s, 5, dim_min(m, s, 4), 5));
+    assert_true(fit(m, s, 5, dim_max(m, s, 4), 5) && !fit(m, s, 5, dim_max(m, s, 8), 5));
+    assert_true(fit(m, s, 5, dim_sum(m, b, s), 5) && fit(m, s, 5, dim_integer(m), -1)); /* of an unknown one */
+}
+
 /* dim_quotient and its kin on their own. */
 static void test_lengths(void **state) {
     (void)state;
@@ -254,6 +269,7 @@ static void test_lengths(void **state) {
     assert_true(dim_quotient(m, (dim[]){7}, 1, (dim[]){2}, 1, &ok) && !ok);
     assert_true(dim_is_symbol(dim_quotient(m, (dim[]){7}, 1, (dim[]){0}, 1, &ok)) && ok);
     assert_true(dim_is_symbol(dim_quotient(m, (dim[]){b}, 1, (dim[]){s}, 1, &ok)) && ok);
+    test_numbers(m, b, s);
     assert_true(dim_unify(m, u, b, &ok) == b && ok);
     assert_true(dim_unify(m, 5, b, &ok) == 5 && ok);
     (void)dim_unify(m, 5, 6, &ok);

@@ -36,6 +36,7 @@ typedef enum form {
     FIRST_KEYS,       /* no key from the 24th on */
     REVERSED,         /* the mask of the last key is the first key's */
     EARLIER,          /* each key's mask is that of eight keys before */
+    LONGER,           /* four rows more than the mask has, which are seen */
     TABLE,            /* a table of what is seen, cut to the length */
     ALIBI,            /* heads' slopes times the distance are added */
     CLIPPED,          /* scores are cut at 20 */
@@ -81,6 +82,7 @@ static const char *const names[ALL_FORMS] = {"padding",
                                              "first keys",
                                              "reversed",
                                              "earlier",
+                                             "longer",
                                              "table",
                                              "alibi",
                                              "clip",
@@ -117,15 +119,16 @@ static value *positions(model *m, value *mask, int64_t axis) {
 }
 
 static value *turned(model *m, value *mask, form f) {
-    static const int64_t one = 1, last = -1, first = INT64_MIN, eight[4] = {0, 8, 0, 0};
+    static const int64_t one = 1, last = -1, first = INT64_MIN, eight[4] = {0, 8, 0, 0}, four[4] = {0, 0, 0, 4};
     value *in[5] = {mask, integers(m, &last, 1), integers(m, &first, 1), integers(m, &one, 1), integers(m, &last, 1)};
     value *out = graph_add_value(m->main, "");
     if (f == REVERSED) {
         assert_non_null(graph_add_node(m->main, "", "Slice", "", in, 5, &out, 1));
         return out;
     }
-    value *longer = apply(m, "Pad", mask, integers(m, eight, 4), integer(m, 1));
-    value *to = apply(m, "Add", unsqueeze(m, length(m, mask), (int64_t[]){0}, 1), integer(m, 0), NULL);
+    const bool more = f == LONGER;
+    value *longer = apply(m, "Pad", mask, integers(m, more ? four : eight, 4), integer(m, 1));
+    value *to = apply(m, "Add", unsqueeze(m, length(m, mask), (int64_t[]){0}, 1), integer(m, more ? 4 : 0), NULL);
     value *cut[4] = {longer, integers(m, (int64_t[]){0}, 1), to, integers(m, &one, 1)};
     assert_non_null(graph_add_node(m->main, "", "Slice", "", cut, 4, &out, 1));
     return out;
@@ -242,7 +245,7 @@ static value *seen(model *m, value *mask, form f) {
     value *causal = apply(m, "LessOrEqual", k, q, NULL), *extra = NULL;
     if (f == CAUSAL) return causal;
     if (f >= FAR) return seen_by_element(m, mask, f);
-    value *keys = f == REVERSED || f == EARLIER ? turned(m, mask, f) : mask;
+    value *keys = f == REVERSED || f == EARLIER || f == LONGER ? turned(m, mask, f) : mask;
     value *padding = unsqueeze(m, cast(m, keys, HST_DTYPE_B8), heads_queries, 2);
     if (f == CAUSAL_PADDING) extra = causal;
     if (f == WINDOW)
@@ -287,7 +290,7 @@ static value *heads(model *m, value *x, double first, bool columns) {
 
 /* Inputs x [batch, S, 8] and mask [batch, S]; S is a symbol where `length` is 0. */
 static model *build(form f, hst_dtype of_mask, double lowest, bool replaced, bool nan_to_zero, int64_t length) {
-    static const int64_t joined[3] = {0, 0, WIDTH};
+    static const int64_t joined[3] = {0, 0, WIDTH}, more[6] = {0, 0, 0, 0, 4, 0};
     model *m = model_new(NULL);
     assert_int_equal(model_import_opset(m, "", 18, NULL), HST_STATUS_OK);
     const dim dims[3] = {dim_symbol(m, "batch"), length ? length : dim_symbol(m, "sequence"), WIDTH};
@@ -296,6 +299,7 @@ static model *build(form f, hst_dtype of_mask, double lowest, bool replaced, boo
     mask->type = type_make(of_mask, 2, dims);
     assert_int_equal(graph_add_input(m->main, x, NULL), HST_STATUS_OK);
     assert_int_equal(graph_add_input(m->main, mask, NULL), HST_STATUS_OK);
+    if (f == LONGER) x = apply(m, "Pad", x, integers(m, more, 6), real(m, 0.3));
     value *product = apply(m, "MatMul", heads(m, x, -0.7, false), heads(m, x, 0.4, true), NULL);
     value *p = apply(m, "Softmax", masked_scores(m, product, mask, f, lowest, replaced), NULL, NULL);
     if (nan_to_zero) p = apply(m, "Where", apply(m, "IsNaN", p, NULL, NULL), real(m, 0), p);
