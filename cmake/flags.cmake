@@ -5,7 +5,7 @@ add_library(hasten_flags INTERFACE)
 target_compile_definitions(hasten_flags INTERFACE _GNU_SOURCE)
 target_compile_options(hasten_flags INTERFACE
   -Wall -Wextra $<$<C_COMPILER_ID:GNU>:-Wshadow=local> -Wpointer-arith -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wundef
-  -Wwrite-strings -Werror
+  -Wwrite-strings $<$<BOOL:${HASTEN_WERROR}>:-Werror>
   -ffp-contract=off -fno-math-errno -fno-trapping-math -fno-strict-aliasing)
 if(HASTEN_SANITIZE)
   string(REPLACE "," ";" sanitizers "${HASTEN_SANITIZE}")

@@ -103,7 +103,6 @@ static inline __attribute__((always_inline)) void tile_of(const gemm_f32_tile *t
     const char *fetch = b + NEAR;
     int64_t k = t->k;
     for (int64_t rest = panels == 1 ? NEAR / (NR * size) : 0;; rest = 0) {
-#pragma GCC unroll 1
         for (; k > rest; k--, a0++, a3++, b += NR * size, fetch += NR * size, ahead += (uintptr_t)ahead_step) {
 #pragma GCC unroll 4
             for (int p = 0; p < panels; p++) {

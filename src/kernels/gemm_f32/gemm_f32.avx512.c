@@ -126,7 +126,6 @@ static inline __attribute__((always_inline)) void tile(const gemm_f32_tile *t, c
     uintptr_t ahead = t->ahead;
     int64_t k = 0;
     for (int64_t end = panels > 1 ? t->k : t->k - STEPS_NEAR;; end = t->k) {
-#pragma GCC unroll 1
         for (; k < end; k++, b += NR, fetch += NR * sizeof(float), ahead += (uintptr_t)by)
             step(a, k, b, t->b_stride, fetch, ahead, by, rows, panels, acc);
         if (end == t->k) break;
