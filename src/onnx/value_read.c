@@ -99,10 +99,16 @@ static hst_status check_kind(proto_reader p, int64_t kind, const char *message, 
 }
 
 static hst_status finish(items *all, bool sequence, const hst_allocator *a, hst_tensor **out, hst_error *err) {
-    for (size_t i = 0; sequence && i < all->n; i++)
-        if (!tensor_fits_list(HST_DTYPE_SEQUENCE, all->list[i]))
+    for (size_t i = 0; sequence && i < all->n; i++) {
+        const hst_tensor *t = all->list[i];
+        if (!tensor_fits_list(HST_DTYPE_SEQUENCE, t))
             return error_set(err, HST_STATUS_UNSUPPORTED, NULL, "item %zu of a sequence is of type %s", i,
-                             dtype_name(all->list[i]->dtype));
+                             dtype_name(t->dtype));
+        if (tensor_is_list(t) != tensor_is_list(all->list[0])) /* without an elem_type nothing else forbids it */
+            return error_set(err, HST_STATUS_BAD_FORMAT, NULL,
+                             "item %zu of a sequence is of type %s, item 0 of type %s", i, dtype_name(t->dtype),
+                             dtype_name(all->list[0]->dtype));
+    }
     if (sequence) {
         int64_t n = (int64_t)all->n;
         all->n = 0; /* taken over, also on failure */
