@@ -109,9 +109,10 @@ static hst_status read_lengths(eval_context *c, grouped *g, hst_error *err) {
     g->end = g->place + g->batch;
     for (int64_t b = 0; b < g->batch; b++) {
         const int64_t last = tensor_get_s64(t, b);
-        g->end[b] = last + 1;
-        g->place[b] = count == g->rows ? 0 : last + 1 - g->rows;
-        if (last < 0 || last >= count || g->place[b] < 0 || g->place[b] > g->past)
+        const bool inside = last >= 0 && last < count;
+        g->end[b] = inside ? last + 1 : 0;
+        g->place[b] = !inside || count == g->rows ? 0 : last + 1 - g->rows;
+        if (!inside || g->place[b] < 0 || g->place[b] > g->past)
             return node_error(c->node, err, HST_STATUS_BAD_SHAPE,
                               "seqlens_k[%lld] is %lld, with %lld new rows, %lld past ones and %lld in all",
                               (long long)b, (long long)last, (long long)g->rows, (long long)g->past, (long long)count);
