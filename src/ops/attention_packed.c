@@ -275,7 +275,8 @@ static hst_status set_bias(eval_context *c, const hst_tensor *bias, attention_f3
     const bool fits = rows->rank == 1 && rows->dtype == HST_DTYPE_S64 && rows->dim[0] == a->key_offset[a->sequences];
     for (int64_t b = 0; b < a->sequences; b++) {
         const int64_t begin = a->key_offset[b], n = a->key_offset[b + 1] - begin;
-        first[b] = fits && n ? tensor_get_s64(rows, begin) - b * a->keys : 0;
+        const int64_t row = fits && n ? tensor_get_s64(rows, begin) : b * a->keys;
+        first[b] = row < 0 ? -1 : row - b * a->keys;
         if (!fits || first[b] < 0 || first[b] > a->keys - n)
             return node_error(c->node, err, HST_STATUS_BAD_SHAPE, "rows do not fit the offsets of sequence %lld",
                               (long long)b);
