@@ -32,10 +32,10 @@ static float *floats(size_t n) {
 
 static double peak_of_tile(void) {
     enum { BLOCKS = 8, K = BLOCKS * GEMM_S8_K };
-    static _Thread_local _Alignas(64) uint8_t a[GEMM_S8_ROWS_MAX * K];
+    static _Thread_local _Alignas(64) uint8_t a[GEMM_S8_MR_MAX * K];
     static _Thread_local _Alignas(64) int8_t panel[2 * (GEMM_S8_HEAD + BLOCKS * GEMM_S8_BLOCK)];
-    static _Thread_local float c[GEMM_S8_ROWS_MAX * 2 * GEMM_S8_NR], scale[2 * GEMM_S8_NR];
-    static _Thread_local int32_t zero[GEMM_S8_ROWS_MAX];
+    static _Thread_local float c[GEMM_S8_MR_MAX * 2 * GEMM_S8_NR], scale[2 * GEMM_S8_NR];
+    static _Thread_local int32_t zero[GEMM_S8_MR_MAX];
     const gemm_s8_family *f = kernels_get()->gemm_s8();
     const gemm_s8_tile t = {.blocks = BLOCKS, .a = a, .lda = K, .zero = zero, .scale = scale, .panel = panel};
     gemm_s8_tile u = t;
@@ -44,8 +44,11 @@ static double peak_of_tile(void) {
     u.w_scale = scale;
     u.c = c;
     u.ldc = u.n;
+    u.rows = u.tallest = f->mr;
     const int rounds = 20000;
-    for (int i = 0; i < rounds; i++) f->tile[f->mr](&u);
+    gemm_s8_begin(f, f->mr);
+    for (int i = 0; i < rounds; i++) gemm_s8_run_tile(f, &u);
+    gemm_s8_end(f);
     return 2.0 * K * f->mr * (double)u.n * rounds;
 }
 

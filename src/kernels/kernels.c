@@ -39,7 +39,8 @@ const kernel *kernels_better(const char *name) {
         if (strcmp(kernel_list[i]->name, name) == 0) own = kernel_list[i];
     for (int i = 0; i < kernel_list_count && own; i++) {
         const kernel *k = kernel_list[i];
-        if (k->slot == own->slot && k->isa > (best ? best->isa : own->isa) && !cpu_has(k->isa)) best = k;
+        if (k->slot != own->slot || cpu_has(k->isa) || cpu_on_request(k->isa)) continue;
+        if (k->isa > (best ? best->isa : own->isa)) best = k;
     }
     return best;
 }

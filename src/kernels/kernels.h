@@ -31,7 +31,7 @@ const kernels *kernels_get(void);
 /* The chosen one's entry of the slot at a byte offset in struct kernels. */
 const kernel *kernels_chosen(size_t slot);
 /* The best one of the same slot that is better than `name` and cannot run here, NULL where there is none or `name` is
- * no kernel's. */
+ * no kernel's. One on request is not known to be better. */
 const kernel *kernels_better(const char *name);
 
 #endif

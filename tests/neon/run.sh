@@ -17,7 +17,7 @@ for file in "$source"/src/kernels/*/*.c "$source"/src/kernels/kernels.c; do
         $cc $flags -DHST_VEC_ISA_neon=1 -c "$file" -o "$base.o"
         names="$names $(sed -n 's/^HST_VEC_KERNEL(\([a-z0-9_]*\)).*/\1__neon/p' "$file")"
         ;;
-    *.avx2 | *.avx512 | *.avxvnni | *.avx512vnni | *.sve) ;;
+    *.avx2 | *.avx512 | *.avxvnni | *.avx512vnni | *.amx | *.sve) ;;
     *.dotprod | *.i8mm)
         extensions=dotprod
         [ "${base##*.}" = i8mm ] && extensions=dotprod+i8mm

@@ -105,11 +105,50 @@ static __attribute__((noinline)) void finish_edge(const gemm_s8_tile *t, int row
         for (int p = 0; p < 2; p++) finish_panel(t, r, p, _mm512_loadu_si512(sum[r][p]), zero_of_sums);
 }
 
-/* All rows of a tile. Where both panels are whole, with what belongs to their columns held in registers, and Σ w (below
- * 2^22 of so many rows) multiplied in halves, which is cheaper than in 32 bits. */
+/* What belongs to the columns of two panels. Where they are whole it is held in registers, and Σ w (below 2^22 of so
+ * many rows) multiplied in halves, which is cheaper than in 32 bits. */
+typedef struct whole_panels {
+    __m512i head[2];
+    __m512 scale[2], bias[2];
+} whole_panels;
+
+static inline __attribute__((always_inline)) bool panels_are_whole(const gemm_s8_tile *t) {
+    return t->n >= 2 * GEMM_S8_NR && t->blocks <= 1024;
+}
+
+static inline __attribute__((always_inline)) whole_panels whole_panels_of(const gemm_s8_tile *t) {
+    const __m512 none = _mm512_set1_ps(-0.0f); /* changes no number, nor its sign */
+    whole_panels w;
+    w.head[0] = halves_of(load_step(t->panel));
+    w.head[1] = halves_of(load_step(t->panel + t->stride));
+    w.scale[0] = _mm512_loadu_ps(t->w_scale);
+    w.scale[1] = _mm512_loadu_ps(t->w_scale + GEMM_S8_NR);
+    w.bias[0] = t->bias ? _mm512_loadu_ps(t->bias) : none;
+    w.bias[1] = t->bias ? _mm512_loadu_ps(t->bias + GEMM_S8_NR) : none;
+    return w;
+}
+
+static inline __attribute__((always_inline)) void finish_whole(const gemm_s8_tile *t, int r, const whole_panels *w,
+                                                               const __m512i sum[2], int zero_of_sums) {
+    const int32_t zero = t->zero[r] - zero_of_sums;
+    const __m512i pair = _mm512_set1_epi32((int32_t)((uint32_t)zero << 23 | ((uint32_t)zero & 0xffff)));
+    const __m512 scale = _mm512_set1_ps(t->scale[r]);
+    __m512 x0 = floats_of(_mm512_sub_epi32(sum[0], _mm512_madd_epi16(pair, w->head[0])));
+    __m512 x1 = floats_of(_mm512_sub_epi32(sum[1], _mm512_madd_epi16(pair, w->head[1])));
+    x0 = _mm512_add_ps(_mm512_mul_ps(x0, _mm512_mul_ps(scale, w->scale[0])), w->bias[0]);
+    x1 = _mm512_add_ps(_mm512_mul_ps(x1, _mm512_mul_ps(scale, w->scale[1])), w->bias[1]);
+    if (t->residual) {
+        x0 = _mm512_add_ps(x0, _mm512_loadu_ps(t->residual + r * t->ldr));
+        x1 = _mm512_add_ps(x1, _mm512_loadu_ps(t->residual + r * t->ldr + GEMM_S8_NR));
+    }
+    _mm512_storeu_ps(t->c + r * t->ldc, x0);
+    _mm512_storeu_ps(t->c + r * t->ldc + GEMM_S8_NR, x1);
+}
+
+/* All rows of a tile whose sums are in registers. */
 static inline __attribute__((always_inline)) void finish_rows(const gemm_s8_tile *t, const int rows, __m512i sum[][2],
                                                               int zero_of_sums) {
-    if (t->n < 2 * GEMM_S8_NR || t->blocks > 1024) {
+    if (!panels_are_whole(t)) {
         int32_t kept[GEMM_S8_ROWS_MAX][2][16];
 #pragma GCC unroll 16
         for (int r = 0; r < rows; r++) {
@@ -119,27 +158,9 @@ static inline __attribute__((always_inline)) void finish_rows(const gemm_s8_tile
         finish_edge(t, rows, (const int32_t(*)[2][16])kept, zero_of_sums);
         return;
     }
-    const __m512i head0 = halves_of(load_step(t->panel)), head1 = halves_of(load_step(t->panel + t->stride));
-    const __m512 scale0 = _mm512_loadu_ps(t->w_scale), scale1 = _mm512_loadu_ps(t->w_scale + GEMM_S8_NR);
-    const __m512 none = _mm512_set1_ps(-0.0f); /* changes no number, nor its sign */
-    const __m512 bias0 = t->bias ? _mm512_loadu_ps(t->bias) : none;
-    const __m512 bias1 = t->bias ? _mm512_loadu_ps(t->bias + GEMM_S8_NR) : none;
+    const whole_panels w = whole_panels_of(t);
 #pragma GCC unroll 16
-    for (int r = 0; r < rows; r++) {
-        const int32_t zero = t->zero[r] - zero_of_sums;
-        const __m512i pair = _mm512_set1_epi32((int32_t)((uint32_t)zero << 23 | ((uint32_t)zero & 0xffff)));
-        const __m512 scale = _mm512_set1_ps(t->scale[r]);
-        __m512 x0 = floats_of(_mm512_sub_epi32(sum[r][0], _mm512_madd_epi16(pair, head0)));
-        __m512 x1 = floats_of(_mm512_sub_epi32(sum[r][1], _mm512_madd_epi16(pair, head1)));
-        x0 = _mm512_add_ps(_mm512_mul_ps(x0, _mm512_mul_ps(scale, scale0)), bias0);
-        x1 = _mm512_add_ps(_mm512_mul_ps(x1, _mm512_mul_ps(scale, scale1)), bias1);
-        if (t->residual) {
-            x0 = _mm512_add_ps(x0, _mm512_loadu_ps(t->residual + r * t->ldr));
-            x1 = _mm512_add_ps(x1, _mm512_loadu_ps(t->residual + r * t->ldr + GEMM_S8_NR));
-        }
-        _mm512_storeu_ps(t->c + r * t->ldc, x0);
-        _mm512_storeu_ps(t->c + r * t->ldc + GEMM_S8_NR, x1);
-    }
+    for (int r = 0; r < rows; r++) finish_whole(t, r, &w, sum[r], zero_of_sums);
 }
 
 #endif

@@ -163,7 +163,8 @@ static int64_t level_2(void) {
 static int64_t block_rows(const gemm_s8 *g) {
     int64_t rows = level_2() / 2 / (g->k ? g->k : 1);
     rows = rows < ROWS_MIN ? ROWS_MIN : rows > ROWS_MAX ? ROWS_MAX : rows;
-    return rows / g->family->mr * g->family->mr;
+    const int64_t tiles = rows / g->family->mr;
+    return (tiles ? tiles : 1) * g->family->mr;
 }
 
 int64_t gemm_s8_parts(gemm_s8 *g, int workers) {
@@ -205,20 +206,21 @@ static void panels_by_tiles(const gemm_s8 *g, int64_t panel, int64_t row, int64_
                       .ldc = g->ldc,
                       .ldr = g->ldr,
                       .ahead_lines = ceil_div(lines, tiles),
-                      .rows_pass = rows * lda > ROWS_NEAR};
+                      .rows_pass = rows * lda > ROWS_NEAR,
+                      .tallest = (int)ceil_div(rows, tiles)};
     /* Each tile fetches its share of the next panels; a lone tile of one panel, what it will read itself soon. */
     const int64_t share = t.ahead_lines * t.blocks * 64;
     const int64_t first = tiles > 1 || g->family->panels > 1 ? g->family->panels * stride : AHEAD;
     for (int64_t i = 0; i < tiles; i++) {
-        const int64_t height = each + (i < more);
+        t.rows = (int)(each + (i < more));
         t.a = g->a + row * lda;
         t.zero = g->zero + row;
         t.scale = g->scale + row;
         t.c = g->c + row * g->ldc + column;
         t.residual = add ? g->residual + row * g->ldr + column : NULL;
         t.ahead = (uintptr_t)t.panel + (uintptr_t)(first + i * share);
-        g->family->tile[height](&t);
-        row += height;
+        gemm_s8_run_tile(g->family, &t);
+        row += t.rows;
     }
 }
 
@@ -238,9 +240,11 @@ void gemm_s8_part(const gemm_s8 *g, int64_t part) {
     const int64_t row = block * g->part_rows, rows = least(g->m - row, g->part_rows);
     const int64_t panel = (g->rows_first ? part % columns : part / blocks) * g->part_panels;
     const int64_t panel_end = least(panel + g->part_panels, panels);
+    gemm_s8_begin(g->family, (int)ceil_div(rows, ceil_div(rows, g->family->mr)));
     for (int64_t p = panel; p < panel_end; p += GROUP) {
         const int64_t end = least(p + GROUP, panel_end);
         for (int64_t i = p; i < end; i += g->family->panels) panels_by_tiles(g, i, row, rows);
         if (g->activate) activate(g, row, rows, p * GEMM_S8_NR, least(end * GEMM_S8_NR, g->n));
     }
+    gemm_s8_end(g->family);
 }

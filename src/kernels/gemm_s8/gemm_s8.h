@@ -33,7 +33,8 @@
 #define GEMM_S8_WEIGHTS  512    /* bytes: a block's */
 #define GEMM_S8_LANES    64     /* bytes: a block's */
 #define GEMM_S8_BLOCK    576    /* bytes: both */
-#define GEMM_S8_ROWS_MAX 16     /* a tile has at most so many rows */
+#define GEMM_S8_ROWS_MAX 16     /* a tile of a table has at most so many rows */
+#define GEMM_S8_MR_MAX   32     /* any tile */
 #define GEMM_S8_K_MAX    262144 /* 126 · 127 · K fits s32 */
 
 static inline int64_t gemm_s8_blocks(int64_t k) {
@@ -73,6 +74,8 @@ typedef struct gemm_s8_tile {
     uintptr_t ahead;
     int64_t ahead_lines;
     bool rows_pass; /* the rows come from the second level cache: those of the next tile stand behind these */
+    int rows;       /* for what is sized: of this tile, */
+    int tallest;    /* and what begin was told: as many, or one more, and then there is a row before a */
 } gemm_s8_tile;
 
 typedef void (*gemm_s8_tile_fn)(const gemm_s8_tile *t);
@@ -83,7 +86,22 @@ typedef struct gemm_s8_family {
     int panels; /* that a tile covers: 1 or 2 */
     bool lanes; /* reads the 16-bit lanes */
     gemm_s8_tile_fn tile[GEMM_S8_ROWS_MAX + 1];
+    /* Where a thread's state holds the size of tiles: one function for them all instead of the table, and what sets
+     * that state before the tiles of a part and gives it back after them. Else NULL. */
+    gemm_s8_tile_fn sized;
+    void (*begin)(int tallest);
+    void (*end)(void);
 } gemm_s8_family;
+
+static inline void gemm_s8_begin(const gemm_s8_family *f, int tallest) {
+    if (f->begin) f->begin(tallest);
+}
+static inline void gemm_s8_end(const gemm_s8_family *f) {
+    if (f->end) f->end();
+}
+static inline void gemm_s8_run_tile(const gemm_s8_family *f, const gemm_s8_tile *t) {
+    (f->sized ? f->sized : f->tile[t->rows])(t);
+}
 
 /* The slot holds a function that returns the family. */
 typedef const gemm_s8_family *(*gemm_s8_fn)(void);
