@@ -180,7 +180,8 @@ HST_API int hst_threads_get(void);
 /* What the library was built with, as JSON text, an array of objects by name. `what` is
  *   "ops"      of {name, domain ("": ai.onnx), since, until (operator set versions; until 0: all later ones), summary, gaps,
  *              failing (cases of the standard that fail, and why)}
- *   "kernels"  of {name, family, isa, available (on this CPU), chosen}
+ *   "kernels"  of {name, family, isa, available (on this CPU, or at the level that HST_CPU lowers it to), chosen,
+ *              why_not ("" where it is available)}
  *   "passes"   of {name, order (they run by ascending order), summary}
  *   "archs"    of {name (config.json's model_type), architectures (the classes that can be built), summary}
  *   "tasks"    of {name, aliases, summary}

@@ -209,8 +209,15 @@ static json_t *list_op(int i) {
 static json_t *list_kernel(int i) {
     const kernel *k = kernel_list[i];
     bool chosen = memcmp((const char *)kernels_get() + k->slot, &k->fn, sizeof k->fn) == 0;
-    return json_pack("{ss ss ss sb sb}", "name", k->name, "family", k->family, "isa", cpu_isa_name(k->isa), "available",
-                     (int)cpu_has(k->isa), "chosen", (int)chosen);
+    const bool available = cpu_has(k->isa);
+    char why[96] = "";
+    if (!available && cpu_on_request(k->isa))
+        snprintf(why, sizeof why, "only on request (HST_CPU=%s): tested by emulation, never measured",
+                 cpu_isa_name(k->isa));
+    else if (!available)
+        snprintf(why, sizeof why, "in use is %s", cpu_isa_name(cpu_level()));
+    return json_pack("{ss ss ss sb sb ss}", "name", k->name, "family", k->family, "isa", cpu_isa_name(k->isa),
+                     "available", (int)available, "chosen", (int)chosen, "why_not", why);
 }
 
 static json_t *list_pass(int i) {

@@ -139,8 +139,31 @@ static void test_kernels(void **state) {
     assert_null(kernels_better("no such kernel"));
 }
 
+/* The list tells why a kernel cannot run; of a level on request, that it has never been measured. */
+static void test_kernel_list(void **state) {
+    (void)state;
+    char *json;
+    assert_int_equal(hst_list_json("kernels", &json, NULL), HST_STATUS_OK);
+    json_t *root = json_loads(json, 0, NULL);
+    assert_int_equal(json_array_size(root), kernel_list_count);
+    for (int i = 0; i < kernel_list_count; i++) {
+        const json_t *row = json_array_get(root, (size_t)i);
+        const bool available = json_is_true(json_object_get(row, "available"));
+        const char *why = text(row, "why_not");
+        assert_string_equal(text(row, "isa"), cpu_isa_name(kernel_list[i]->isa));
+        assert_int_equal(available, cpu_has(kernel_list[i]->isa));
+        assert_int_equal(*why == '\0', available);
+        if (!available)
+            assert_non_null(
+                strstr(why, cpu_on_request(kernel_list[i]->isa) ? "never measured" : cpu_isa_name(cpu_level())));
+    }
+    json_decref(root);
+    hst_text_free(json);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_explain), cmocka_unit_test(test_graph_only),
-                                       cmocka_unit_test(test_profile), cmocka_unit_test(test_kernels)};
+                                       cmocka_unit_test(test_profile), cmocka_unit_test(test_kernels),
+                                       cmocka_unit_test(test_kernel_list)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
