@@ -85,6 +85,16 @@ static inline void verify(const hst_model *model, size_t i, const hst_tensor *t)
             die("an output of another shape than the model says", NULL);
 }
 
+static inline bool is_nan(hst_dtype dtype, const char *x) {
+    double wide;
+    float single;
+    uint16_t half;
+    if (dtype == HST_DTYPE_F64) return memcpy(&wide, x, sizeof wide), wide != wide;
+    if (dtype == HST_DTYPE_F32) return memcpy(&single, x, sizeof single), single != single;
+    memcpy(&half, x, sizeof half);
+    return (half & 0x7fff) > (dtype == HST_DTYPE_F16 ? 0x7c00 : 0x7f80);
+}
+
 /* Of everything in it, one NaN being as good as another. */
 static inline uint64_t hash_tensor(uint64_t h, const hst_tensor *t) {
     const hst_dtype dtype = hst_tensor_dtype(t);
@@ -99,11 +109,9 @@ static inline uint64_t hash_tensor(uint64_t h, const hst_tensor *t) {
         const hst_string *s = data;
         for (int64_t i = 0; i < n; i++) h = hash_bytes(mix(h, s[i].size), s[i].data, s[i].size);
     } else if (dtype == HST_DTYPE_F32 || dtype == HST_DTYPE_F64 || dtype == HST_DTYPE_F16 || dtype == HST_DTYPE_BF16) {
-        hst_tensor *wide = NULL;
-        if (hst_tensor_convert(t, HST_DTYPE_F64, &wide, NULL) != HST_STATUS_OK) die("widening an output", NULL);
-        const double *x = hst_tensor_view(wide);
-        for (int64_t i = 0; i < n; i++) h = x[i] != x[i] ? mix(h, 1) : hash_bytes(h, &x[i], sizeof *x);
-        hst_tensor_free(wide);
+        const size_t size = element_bytes(dtype);
+        const char *x = data;
+        for (int64_t i = 0; i < n; i++, x += size) h = is_nan(dtype, x) ? mix(h, 1) : hash_bytes(h, x, size);
     } else if (dtype != HST_DTYPE_C64 && dtype != HST_DTYPE_C128) { /* NaN in those, too */
         h = hash_bytes(h, data, hst_tensor_bytes(t));
     }
