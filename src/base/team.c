@@ -259,6 +259,12 @@ int team_size(const team *t) {
     return limit && limit < size ? limit : size;
 }
 
+int team_workers(const team *t, double work, double each) {
+    const int size = team_size(t);
+    if (work / each >= size) return size;
+    return work < each ? 1 : (int)(work / each);
+}
+
 team_scope team_begin(int workers) {
     team_scope earlier = {float_default(), limit};
     limit = workers;

@@ -28,6 +28,10 @@ team *team_default(void);
 void team_set_size(team *t, int workers);
 int team_size(const team *t);
 
+/* Workers for so much work that each has at least `each` of it: 1 to team_size(t). Waking one costs as much as some ten
+ * thousand multiply-adds. */
+int team_workers(const team *t, double work, double each);
+
 /* Runs fn(arg, ctx) once on each of up to `workers` workers (0: all), returns when all have. Floating-point control is
  * set to the default on every worker and restored. */
 void team_run(team *t, int workers, team_fn fn, void *arg);

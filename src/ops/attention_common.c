@@ -324,8 +324,7 @@ hst_status attention_run(eval_context *c, attention_f32 *a, hst_error *err) {
     if (a->sequences == 0 || a->heads == 0 || a->queries == 0 || a->dv == 0) return HST_STATUS_OK;
     const double macs =
         (double)a->sequences * (double)a->heads * (double)a->queries * (double)a->keys * (double)(a->d + a->dv);
-    int workers = team_size(c->team);
-    if (macs / MACS_PER_WORKER < workers) workers = macs < MACS_PER_WORKER ? 1 : (int)(macs / MACS_PER_WORKER);
+    const int workers = team_workers(c->team, macs, MACS_PER_WORKER);
     const int64_t each = attention_f32_scratch(a);
     size_t bytes;
     void *memory;

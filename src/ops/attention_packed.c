@@ -5,8 +5,8 @@
  * then. Attribute queries = n > 0: only the first n rows of each sequence are computed, y [B, n, H d] (no bias then).
  * Their q may come apart, as input q [B, n, H d]; qkv is then k and v alone, 2 H d columns. Attributes num_heads, scale
  * (default 1/√d), mask_value (default the lowest f32; -inf with the string "-inf" is spelled as a float attribute),
- * nan_to_zero, mask_meaning. A row that sees no key: as its mask_value says, the mean of v for the lowest f32, NaN for -inf or, with
- * nan_to_zero = 1, zeros. */
+ * nan_to_zero, mask_meaning. A row that sees no key: as its mask_value says, the mean of v for the lowest f32, NaN for
+ * -inf or, with nan_to_zero = 1, zeros. */
 #include <float.h>
 #include <math.h>
 #include <string.h>

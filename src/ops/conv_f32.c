@@ -396,8 +396,7 @@ ONCE hst_status conv_f32_run(eval_context *c, const conv_f32 *p, hst_error *err)
     j.phases = j.planes.plane ? j.planes.channel / j.planes.plane : 1;
     j.tiles = count_tiles(j.f, p->filters);
     const double macs = (double)j.k * (double)j.out * (double)p->filters * (double)j.images;
-    int workers = team_size(c->team);
-    if (macs / MACS_PER_WORKER < workers) workers = macs < MACS_PER_WORKER ? 1 : (int)(macs / MACS_PER_WORKER);
+    const int workers = team_workers(c->team, macs, MACS_PER_WORKER);
     c->macs += (uint64_t)macs;
     HST_TRY(find_rows(c, &j, err));
     const bool made = j.folded && !j.planes.in_place;

@@ -196,8 +196,7 @@ static void work(void *arg, const team_context *ctx) {
 __attribute__((cold)) hst_status conv_f32_depthwise(eval_context *c, const conv_f32 *p, bool *done, hst_error *err) {
     const double macs = (double)window_count(p->w.kernel, p->w.rank) * (double)window_count(p->w.out, p->w.rank) *
                         (double)(p->batch * p->groups);
-    int workers = team_size(c->team);
-    if (macs / MACS_PER_WORKER < workers) workers = macs < MACS_PER_WORKER ? 1 : (int)(macs / MACS_PER_WORKER);
+    const int workers = team_workers(c->team, macs, MACS_PER_WORKER);
     job j;
     memset(&j, 0, sizeof j);
     j.c = c;

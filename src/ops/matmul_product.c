@@ -78,8 +78,7 @@ static void work(void *arg, const team_context *ctx) {
 
 static hst_status run_job(eval_context *c, job *j, hst_error *err) {
     const double macs = (double)j->g.m * (double)j->g.n * (double)j->g.k * (double)j->g.batch;
-    int workers = team_size(c->team);
-    if (macs / MACS_PER_WORKER < workers) workers = macs < MACS_PER_WORKER ? 1 : (int)(macs / MACS_PER_WORKER);
+    const int workers = team_workers(c->team, macs, MACS_PER_WORKER);
     float none[1]; /* where no scratch is needed: kernels add 0 to it, which NULL would not bear */
     j->scratch = none;
     j->each = (gemm_f32_scratch(&j->g) + 15) / 16 * 16;

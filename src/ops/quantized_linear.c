@@ -173,8 +173,7 @@ static hst_status run_job(eval_context *c, job *j, hst_error *err) {
     gemm_s8 *g = &j->g;
     const double macs = (double)g->m * (double)g->n * (double)g->k;
     c->macs += (uint64_t)macs;
-    int workers = team_size(c->team);
-    if (macs / MACS_PER_WORKER < workers) workers = macs < MACS_PER_WORKER ? 1 : (int)(macs / MACS_PER_WORKER);
+    const int workers = team_workers(c->team, macs, MACS_PER_WORKER);
     if (j->x) {
         HST_TRY(scratch_array(c, g->m, (size_t)(gemm_s8_blocks(g->k) * GEMM_S8_K), &g->a, err));
         HST_TRY(scratch_array(c, g->m, sizeof(int32_t), &g->zero, err));

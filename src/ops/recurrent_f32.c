@@ -282,13 +282,6 @@ static void write_state(hst_tensor *t, const recurrent_args *a, int direction, c
         memcpy((float *)t->data + state_row(a, direction, n), from + n * a->hidden, (size_t)a->hidden * sizeof *from);
 }
 
-static int workers_for(const eval_context *c, double macs) {
-    const int size = team_size(c->team);
-    return macs / STEP_MACS_PER_WORKER >= size ? size
-           : macs < STEP_MACS_PER_WORKER       ? 1
-                                               : (int)(macs / STEP_MACS_PER_WORKER);
-}
-
 static hst_status run_direction(layer *l, const float *packed) {
     const recurrent_args *a = l->p->a;
     const int64_t wide = a->kind * a->hidden, rows = a->steps * a->batch;
@@ -298,14 +291,14 @@ static hst_status run_direction(layer *l, const float *packed) {
     l->r = packed + input_size(a);
     p.g.bias = l->r + a->kind * gate_size(a);
     l->late = a->kind == GRU && a->linear_before_reset ? p.g.bias + wide : NULL;
-    int workers = workers_for(l->context, macs);
+    int workers = team_workers(l->context->team, macs, STEP_MACS_PER_WORKER);
     p.parts = gemm_f32_parts(&p.g, workers);
     if (rows > 0) team_run(l->context->team, workers, multiply, &p);
     read_state(l->p->h, a, l->direction, l->h[0]);
     read_state(l->p->c, a, l->direction, l->c);
     const double each = (double)a->batch * (double)wide * (double)a->hidden;
     l->context->macs += (uint64_t)(macs + each * (double)a->steps);
-    if (rows > 0) team_run(l->context->team, workers_for(l->context, each), work, l);
+    if (rows > 0) team_run(l->context->team, team_workers(l->context->team, each, STEP_MACS_PER_WORKER), work, l);
     if (l->status != HST_STATUS_OK) return l->status;
     write_state(l->p->out[1], a, l->direction, l->h[a->steps & 1]);
     write_state(l->p->out[2], a, l->direction, l->c);

@@ -228,6 +228,22 @@ static void test_split(void **state) {
             }
 }
 
+static void test_workers(void **state) {
+    (void)state;
+    static const struct {
+        double work;
+        int workers;
+    } cases[] = {{0, 1}, {99, 1}, {100, 1}, {199, 1}, {200, 2}, {399, 3}, {400, 4}, {401, 4}, {1e300, 4}};
+    team_set_size(team_default(), 4);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        assert_int_equal(team_workers(team_default(), cases[i].work, 100), cases[i].workers);
+    team_scope earlier = team_begin(2);
+    assert_int_equal(team_workers(team_default(), 1e300, 100), 2);
+    team_end(earlier);
+    team_set_size(team_default(), 1);
+    assert_int_equal(team_workers(team_default(), 1e300, 100), 1);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_runs_once_each),
@@ -237,6 +253,7 @@ int main(void) {
         cmocka_unit_test(test_busy),
         cmocka_unit_test(test_stop),
         cmocka_unit_test(test_split),
+        cmocka_unit_test(test_workers),
 #if !defined(HASTEN_SANITIZE_THREAD)
         cmocka_unit_test(test_fork),
 #endif
