@@ -698,7 +698,9 @@ typedef struct hst_task_options {
     size_t size;
     const hst_model_options *model;
     const hst_session_options *session;
-    size_t max_length;   /* tokens a text, special ones included, the rest is cut; 0: what tokenizer and model allow */
+    /* Tokens a text, special ones included; the rest is cut off, with a warning in the log. 0: what tokenizer and model
+     * allow. */
+    size_t max_length;
     size_t batch_tokens; /* texts are sorted by length and cut into runs of at most this many tokens; 0: chosen */
     int top_k;           /* answers a text; 0: the task's own (text-classification: 1), -1: all; not of embeddings */
 } hst_task_options;

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/log.h"
 #include "base/options.h"
 #include "tasks/result.h"
 
@@ -20,6 +21,7 @@ static hst_status tokenise(const hst_task *t, hst_result *r, const hst_string *t
     hst_encode_options o = HST_INIT(hst_encode_options);
     o.max_length = t->max_length;
     o.padding = HST_PADDING_NONE;
+    size_t cut = 0;
     for (size_t i = 0; i < r->n; i++) {
         bool pair = pairs && pairs[i].data;
         r->rows[i].text = texts[i];
@@ -27,7 +29,11 @@ static hst_status tokenise(const hst_task *t, hst_result *r, const hst_string *t
         HST_TRY(hst_encoding_new(NULL, &r->encodings[i], err));
         HST_TRY(hst_tokenizer_encode(t->tokenizer, texts[i], pair ? &pairs[i] : NULL, &o, r->encodings[i], err));
         r->rows[i].encoding = r->encodings[i];
+        cut += hst_encoding_window_count(r->encodings[i]) > 1;
     }
+    if (cut)
+        log_write(LOG_WARNING, "%zu of %zu texts are longer than %zu tokens: the rest was cut off", cut, r->n,
+                  t->max_length);
     return HST_STATUS_OK;
 }
 

@@ -56,6 +56,9 @@ expect "the reference sentence" 0 '"POSITIVE", "score": 0.9233' "$hasten" run "$
 expect "table" 0 "^NEGATIVE  *0.9[0-9]*  A dull" "$hasten" run --format table "A dull and lifeless film."
 expect "top-k" 0 '^\[{"label".*NEGATIVE' "$hasten" run --top-k all "A fine film."
 expect "threads" 0 '"POSITIVE", "score": 0.9233' "$hasten" run --threads 1 "$reference"
+expect "a text that is too long" 0 "warning: 1 of 2 texts are longer than 512 tokens: the rest was cut off" "$hasten" run "$(seq 1 600)" "A fine film."
+expect "one that fits" 0 '"label"' "$hasten" run "$(seq 1 200)"
+if grep -q warning err; then echo "FAILED one that fits: a warning"; bad=$((bad + 1)); fi
 expect "wrong number" 2 "'zero' is no value of --threads" "$hasten" run --threads zero "x"
 expect "no value" 2 "run: --threads needs a value" "$hasten" run x --threads
 expect "a value too many" 2 "tokenize: --ids takes no value" "$hasten" tokenize --ids=3 x
