@@ -25,7 +25,8 @@ static void put_type(proto_writer *p, const model *m, const type *t) {
         proto_open(p, MAP_VALUE);
     }
     proto_open(p, TYPE_TENSOR);
-    proto_put_s64(p, TENSOR_TYPE_ELEM, sequence || map ? t->element : t->dtype);
+    const hst_dtype element = sequence || map ? t->element : t->dtype;
+    if (element != HST_DTYPE_NONE) proto_put_s64(p, TENSOR_TYPE_ELEM, element);
     if (t->rank >= 0) {
         proto_open(p, TENSOR_TYPE_SHAPE);
         for (int i = 0; i < t->rank; i++) {
@@ -50,7 +51,7 @@ static void put_value_info(proto_writer *p, const writer *w, uint32_t number, co
     proto_put_string(p, INFO_NAME, w->names[v->id]);
     if (kept.data && type_matches(w->model, kept, &v->type))
         proto_put_bytes(p, INFO_TYPE, kept.data, kept.size);
-    else if (v->type.dtype != HST_DTYPE_NONE && v->type.dtype != HST_DTYPE_OPTIONAL)
+    else if (v->type.dtype != HST_DTYPE_OPTIONAL && (v->type.dtype != HST_DTYPE_NONE || v->type.rank >= 0))
         put_type(p, w->model, &v->type);
     put_rest(p, extra_get(v->extra, EXTRA_INFO, 0));
     proto_close(p);

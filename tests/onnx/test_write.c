@@ -253,11 +253,25 @@ static void test_imports(void **state) {
     model_free(m);
 }
 
+/* A declared shape without an element type is not lost. */
+static void test_shape_without_type(void **state) {
+    (void)state;
+    model *m = build(3, NULL);
+    m->main->inputs[0]->type.dtype = HST_DTYPE_NONE;
+    model *again = write_and_read(m, NULL);
+    const type *t = &again->main->inputs[0]->type;
+    assert_int_equal(t->dtype, HST_DTYPE_NONE);
+    assert_int_equal(t->rank, 1);
+    assert_string_equal(dim_name(again, t->dim[0]), "n");
+    model_free(again);
+    model_free(m);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_simple),         cmocka_unit_test(test_names_made_unique),
                                        cmocka_unit_test(test_loose_constant), cmocka_unit_test(test_external),
                                        cmocka_unit_test(test_ir_versions),    cmocka_unit_test(test_refused),
                                        cmocka_unit_test(test_too_large),      cmocka_unit_test(test_disk_full),
-                                       cmocka_unit_test(test_imports)};
+                                       cmocka_unit_test(test_imports),        cmocka_unit_test(test_shape_without_type)};
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }
