@@ -1,6 +1,7 @@
 /* Optionals. One that holds something is what it holds, so these hand their input on:
- *   Optional             x -> x; without an input, an empty one     OptionalGetElement  x -> x; an error where it is
- * empty OptionalHasElement   x -> b8 [], false where it is empty or the input is omitted */
+ *   Optional             x -> x; without an input, an empty one
+ *   OptionalGetElement   x -> x; an error where it is empty
+ *   OptionalHasElement   x -> b8 [], false where it is empty or the input is omitted */
 #include "ops/op.h"
 
 static hst_status infer(infer_context *c, hst_error *err) {

@@ -1,27 +1,37 @@
 /* Sequences: lists of tensors of one type.
- *   SequenceConstruct    x… -> a sequence of them          SequenceEmpty     -> one without items
- *   SequenceInsert       s, x, position (default: the end) -> s with x      SequenceErase  s, position -> s without
- * that one SequenceAt           s, position -> the item           SequenceLength    s -> s64 [] SequenceMap          s,
- * more… -> sequences of what a graph makes of each item (of other sequences: the item beside it) Items that go from one
- * sequence to another are shared, tensors that become items are copied. */
+ *   SequenceConstruct   x… -> a sequence of them
+ *   SequenceEmpty       -> one without items
+ *   SequenceInsert      s, x, position (default: the end) -> s with x
+ *   SequenceErase       s, position -> s without that one
+ *   SequenceAt          s, position -> the item
+ *   SequenceLength      s -> s64 []
+ *   SequenceMap         s, more… -> what a graph makes of each item, and of the item beside it in other sequences
+ * Items that go from one sequence to another are shared, tensors that become items are copied. */
 #include <string.h>
 
 #include "ops/list.h"
 
 /* ---- inference ---- */
 
+static hst_status no_item(const node *n, hst_dtype d, hst_error *err) {
+    return node_error(n, err, HST_STATUS_BAD_SHAPE, "items of a sequence are tensors, here one is a %s", dtype_name(d));
+}
+
 /* Adds what is known of an item to what is known of all of them. */
-static void unite(model *m, type *all, const type *item, bool first) {
+static hst_status unite(const infer_context *c, type *all, const type *item, bool first, hst_error *err) {
+    if (item->dtype == HST_DTYPE_SEQUENCE || item->dtype == HST_DTYPE_MAP) return no_item(c->node, item->dtype, err);
+    const hst_dtype element = item->dtype == HST_DTYPE_OPTIONAL ? HST_DTYPE_NONE : item->dtype;
     if (first) {
-        all->element = item->dtype;
+        all->element = element;
         all->rank = item->rank;
         memcpy(all->dim, item->dim, sizeof all->dim);
-        return;
+        return HST_STATUS_OK;
     }
-    if (all->element == HST_DTYPE_NONE) all->element = item->dtype;
+    if (all->element == HST_DTYPE_NONE) all->element = element;
     if (all->rank != item->rank) all->rank = -1;
     for (int k = 0; k < all->rank; k++)
-        if (all->dim[k] != item->dim[k]) all->dim[k] = dim_symbol(m, "");
+        if (all->dim[k] != item->dim[k]) all->dim[k] = dim_symbol(c->model, "");
+    return HST_STATUS_OK;
 }
 
 /* What is known of any one item: what is a symbol may differ from item to item. */
@@ -41,9 +51,8 @@ static type item_type(model *m, const type *sequence) {
 }
 
 static hst_status infer_construct(infer_context *c, hst_error *err) {
-    (void)err;
     c->out[0].dtype = HST_DTYPE_SEQUENCE;
-    for (int i = 0; i < c->n_in; i++) unite(c->model, &c->out[0], infer_in(c, i), i == 0);
+    for (int i = 0; i < c->n_in; i++) HST_TRY(unite(c, &c->out[0], infer_in(c, i), i == 0, err));
     return HST_STATUS_OK;
 }
 
@@ -57,12 +66,10 @@ static hst_status infer_empty(infer_context *c, hst_error *err) {
 }
 
 static hst_status infer_insert(infer_context *c, hst_error *err) {
-    (void)err;
     c->out[0] = *infer_in(c, 0);
     c->out[0].dtype = HST_DTYPE_SEQUENCE;
     c->out[0].optional = false;
-    unite(c->model, &c->out[0], infer_in(c, 1), false);
-    return HST_STATUS_OK;
+    return unite(c, &c->out[0], infer_in(c, 1), false, err);
 }
 
 static hst_status infer_erase(infer_context *c, hst_error *err) {
@@ -95,7 +102,8 @@ static hst_status eval_construct(eval_context *c, hst_error *err) {
     for (int i = 0; i < c->n_in && status == HST_STATUS_OK; i++) {
         const hst_tensor *t;
         status = eval_need(c, i, "inputs", &t, err);
-        if (status == HST_STATUS_OK && (tensor_is_list(t) || t->dtype != c->in[0]->dtype))
+        if (status == HST_STATUS_OK && tensor_is_list(t)) status = no_item(c->node, t->dtype, err);
+        if (status == HST_STATUS_OK && t->dtype != c->in[0]->dtype)
             status = node_error(c->node, err, HST_STATUS_BAD_SHAPE, "input %d is %s, input 0 is %s", i,
                                 dtype_name(t->dtype), dtype_name(c->in[0]->dtype));
         if (status == HST_STATUS_OK) status = list_copy(y, i, t, err);
@@ -116,9 +124,10 @@ static hst_status eval_insert(eval_context *c, hst_error *err) {
     HST_TRY(list_need(c, 0, "input_sequence", &s, err));
     HST_TRY(eval_need(c, 1, "tensor", &x, err));
     int64_t n = tensor_count(s);
-    if (tensor_is_list(x) || (n && tensor_item(s, 0)->dtype != x->dtype))
+    if (tensor_is_list(x)) return no_item(c->node, x->dtype, err);
+    if (n && tensor_item(s, 0)->dtype != x->dtype)
         return node_error(c->node, err, HST_STATUS_BAD_SHAPE, "%s into a sequence of %s", dtype_name(x->dtype),
-                          n ? dtype_name(tensor_item(s, 0)->dtype) : "tensors");
+                          dtype_name(tensor_item(s, 0)->dtype));
     if (eval_in(c, 2)) { /* -n counts from the end of what was there, n is that end */
         int count;
         HST_TRY(eval_ints(c, 2, "position", &at, 1, &count, err));
@@ -189,7 +198,7 @@ static hst_status infer_map(infer_context *c, hst_error *err) {
     HST_TRY(graph_infer(body, err));
     for (int i = 0; i < c->n_out; i++) {
         c->out[i].dtype = HST_DTYPE_SEQUENCE;
-        unite(c->model, &c->out[i], &body->outputs[i]->type, true);
+        HST_TRY(unite(c, &c->out[i], &body->outputs[i]->type, true, err));
     }
     return HST_STATUS_OK;
 }

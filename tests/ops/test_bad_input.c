@@ -143,6 +143,8 @@ static const bad bads[] = {
     {"SequenceInsert", 0, "(seq{}, f32[]{0}, s64[]{1}) -> (seq{})", SHAPE, "position 1"},
     {"SequenceErase", 0, "(seq{}) -> (seq{})", SHAPE, "position -1"},
     {"SequenceConstruct", 0, "(f32[1]{0}, s64[1]{0}) -> (seq{})", SHAPE, "input 1 is s64"},
+    {"SequenceConstruct", 0, "(seq{f32[1]{0}}) -> (seq{})", SHAPE, "items of a sequence are tensors, here one is a sequence"},
+    {"SequenceInsert", 0, "(seq{}, seq{}) -> (seq{})", SHAPE, "items of a sequence are tensors, here one is a sequence"},
     {"SplitToSequence", 0, "(f32[3]{0}, s64[2]{4 -1}) -> (seq{})", SHAPE, "do not add up to 3"},
     {"SplitToSequence", 0, "(f32[3]{0}, s64[]{0}) -> (seq{})", SHAPE, "split is 0"},
     {"ConcatFromSequence", 0, "(seq{}; axis=0) -> (f32[1]{0})", SHAPE, "empty"},
