@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/file.h"
 #include "cli.h"
@@ -45,7 +46,7 @@ static int run(int argc, char **argv) {
     static const struct option options[] = {
         {"output", 1, 0, 'o'}, {"task", 1, 0, 't'}, {"tokenizer", 1, 0, 'f'}, CLI_LOAD_OPTIONS, {0}};
     compile_options o = {.compile = HST_INIT(hst_compile_options)};
-    struct stat s;
+    struct stat s, out;
     cli_load_init(&o.load);
     opterr = 0;
     optind = 1;
@@ -60,7 +61,10 @@ static int run(int argc, char **argv) {
     if (argc - optind != 1 || !o.output) return cli_usage("compile", "needs a model and -o FILE");
     hst_error err = {0};
     if (compile(&o, argv[optind], &err) != HST_STATUS_OK) return cli_failed(&err);
-    if (stat(o.output, &s) == 0) printf("%s: %.1f MB\n", o.output, (double)s.st_size / 1e6);
+    const bool known = stat(o.output, &s) == 0;
+    if (fstat(STDOUT_FILENO, &out) == 0 && known && out.st_dev == s.st_dev && out.st_ino == s.st_ino)
+        return EXIT_SUCCESS; /* -o /dev/stdout: nothing may follow the engine's bytes */
+    if (known) printf("%s: %.1f MB\n", o.output, (double)s.st_size / 1e6);
     return EXIT_SUCCESS;
 }
 

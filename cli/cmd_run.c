@@ -220,7 +220,7 @@ HST_COMMAND(run) = {
         "usage: hasten run [OPTION…] TEXT…      answers the texts\n"
         "       hasten run [OPTION…] -          answers standard input\n\n"
         "  -m, --model MODEL    checkpoint folder, .onnx or engine file, folder with one; default: the embedded\n"
-        "                       sentiment model\n"
+        "                       sentiment model. Tokenizer and config.json are those beside it\n"
         "      --task TASK      default: what the model's config says; `hasten list tasks`\n"
         "      --device NAME    cpu (default)\n"
         "      --threads N      1 to 256; default: what affinity mask and CPU quota allow\n"

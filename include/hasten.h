@@ -620,8 +620,8 @@ HST_API hst_status hst_session_state_get(hst_session *session, const char *input
 typedef struct hst_tokenizer hst_tokenizer;
 typedef struct hst_encoding hst_encoding;
 
-/* `path`: an engine file; a folder with tokenizer.json, or with vocab.txt and tokenizer_config.json; or one of these
- * files. `a` NULL: libc. Errors: NOT_FOUND, IO, BAD_FORMAT, UNSUPPORTED (names the component). Ownership:
+/* `path`: an engine file; a folder with tokenizer.json, or with vocab.txt and tokenizer_config.json; one of these files;
+ * or the .onnx or .safetensors file of a model in such a folder (or in its folder "onnx"). `a` NULL: libc. Errors: NOT_FOUND, IO, BAD_FORMAT, UNSUPPORTED (names the component). Ownership:
  * hst_tokenizer_free. */
 HST_API hst_status hst_tokenizer_load(const char *path, const hst_allocator *a, hst_tokenizer **out, hst_error *err);
 /* From the texts of a tokenizer.json and a tokenizer_config.json (NULL: none), of so many bytes, which are not kept.

@@ -42,6 +42,15 @@ def _optimization(level: Any) -> int:
     return levels[level]
 
 
+def _weights(dtype: Any) -> int:
+    if dtype is None:
+        return 0
+    try:
+        return dtypes.code(dtype)
+    except ValueError:
+        raise ValueError(f"weights is {dtype!r}: 'f32', 'f16', 'bf16' or None") from None
+
+
 class Model:
     """A loaded model: graph, packed weights, metadata. Immutable; any number of threads may use it.
 
@@ -77,7 +86,7 @@ class Model:
         options.dimension_count = len(items)
         options.architecture = architecture.encode() if architecture else None
         options.quantization = quantization == "int8"
-        options.weights = dtypes.code(weights) if weights is not None else 0
+        options.weights = _weights(weights)
         failures: list[BaseException] = []
         if explain:
             @_native.ExplainCallback

@@ -105,23 +105,6 @@ static hst_status pack_folder(luggage *l, const char *folder, hst_error *err) {
     return add_tokenizer(l, folder, err);
 }
 
-/* The folder with tokenizer and config: as hst_task_open finds it. malloc'ed; NULL: no memory. */
-static char *folder_of(const char *path) {
-    static const char *const files[] = {"tokenizer.json", "vocab.txt", "config.json"};
-    char *folder = file_is_folder(path) ? strdup(path) : path_folder_of(path);
-    for (size_t i = 0; folder && i < sizeof files / sizeof *files; i++) {
-        char *file = path_join(folder, files[i]);
-        const bool there = file && file_exists(file);
-        free(file);
-        if (there) return folder;
-    }
-    const char *name = folder ? strrchr(folder, '/') : NULL;
-    if (!folder || strcmp(name ? name + 1 : folder, "onnx") != 0) return folder;
-    char *above = name ? path_folder_of(folder) : strdup(".");
-    free(folder);
-    return above;
-}
-
 /* ---- the whole ---- */
 
 /* The file that the weights came from, to tell one source from another: its checksum. */
@@ -161,7 +144,7 @@ hst_status hst_model_compile(const hst_model *m, const char *path, const hst_com
     hst_status status = HST_STATUS_OK;
     engine_source source = {.path = m->source.path, .format = m->source.format, .task = o.task};
     if (o.folder || m->source.path) {
-        char *folder = o.folder ? strdup(o.folder) : folder_of(m->source.path);
+        char *folder = o.folder ? strdup(o.folder) : path_model_folder(m->source.path);
         status = folder ? pack_folder(l, folder, err) : error_no_memory(err, 0, "a path");
         free(folder);
     }

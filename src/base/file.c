@@ -41,6 +41,22 @@ char *path_folder_of(const char *path) {
     return strndup(path, (size_t)(slash - path));
 }
 
+char *path_model_folder(const char *path) {
+    static const char *const files[] = {"tokenizer.json", "vocab.txt", "config.json"};
+    char *folder = file_is_folder(path) ? strdup(path) : path_folder_of(path);
+    for (size_t i = 0; folder && i < sizeof files / sizeof *files; i++) {
+        char *file = path_join(folder, files[i]);
+        const bool there = file && file_exists(file);
+        free(file);
+        if (there) return folder;
+    }
+    const char *slash = folder ? strrchr(folder, '/') : NULL;
+    if (!folder || strcmp(slash ? slash + 1 : folder, "onnx") != 0) return folder;
+    char *above = slash ? path_folder_of(folder) : strdup(".");
+    free(folder);
+    return above;
+}
+
 static const char *kind_of(mode_t mode) {
     if (S_ISDIR(mode)) return "a folder";
     if (S_ISFIFO(mode)) return "a FIFO";

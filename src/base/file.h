@@ -47,5 +47,8 @@ bool file_is_folder(const char *path);
 /* "<folder>/<name>", malloc'ed; NULL when out of memory. `folder_of` gives the folder part of a path ("." if none). */
 char *path_join(const char *folder, const char *name);
 char *path_folder_of(const char *path);
+/* Where the files that belong to a model lie (tokenizer, config): `path`, if it is a folder, else the file's folder; or the
+ * one above, where that is called "onnx" and has none of them. malloc'ed; NULL when out of memory. */
+char *path_model_folder(const char *path);
 
 #endif

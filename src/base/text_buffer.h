@@ -2,6 +2,8 @@
 #ifndef BASE_TEXT_BUFFER_H
 #define BASE_TEXT_BUFFER_H
 
+#include <string.h>
+
 #include "base/error.h"
 
 typedef struct text_buffer {
@@ -16,5 +18,10 @@ void text_buffer_format(text_buffer *b, const char *format, ...) __attribute__((
 void text_buffer_free(text_buffer *b);
 /* Gives the memory to the caller (free() it); NULL where `failed` or nothing was added. */
 char *text_buffer_take(text_buffer *b);
+
+static inline bool text_ends_with(const char *text, const char *end) {
+    const size_t n = strlen(text), k = strlen(end);
+    return n >= k && memcmp(text + n - k, end, k) == 0;
+}
 
 #endif

@@ -7,6 +7,7 @@
 
 #include "base/file.h"
 #include "base/json.h"
+#include "base/text_buffer.h"
 #include "checkpoint/weights.h"
 
 #define SHARDS_MOST 4096
@@ -143,13 +144,8 @@ static hst_status read_index(checkpoint *c, const char *path, hst_error *err) {
 
 /* ---- opening ---- */
 
-static bool has_suffix(const char *text, const char *suffix) {
-    size_t n = strlen(text), k = strlen(suffix);
-    return n >= k && strcmp(text + n - k, suffix) == 0;
-}
-
 static hst_status read_weights(checkpoint *c, const char *path, hst_error *err) {
-    if (has_suffix(path, ".index.json")) return read_index(c, path, err);
+    if (text_ends_with(path, ".index.json")) return read_index(c, path, err);
     HST_TRY(reserve_maps(c, 1, err));
     HST_TRY(add_file(c, path, err));
     return weights_sort(&c->weights, path, err);
@@ -189,7 +185,7 @@ static hst_status open_all(checkpoint *c, const char *weights_path, hst_error *e
 
 static hst_status open_path(const char *path, bool copy, const hst_allocator *a, checkpoint **out, hst_error *err) {
     *out = NULL;
-    bool is_folder = file_is_folder(path), is_config = !is_folder && has_suffix(path, "config.json");
+    bool is_folder = file_is_folder(path), is_config = !is_folder && text_ends_with(path, "config.json");
     if (!is_folder && !file_exists(path)) {
         return error_set(err, HST_STATUS_NOT_FOUND, path, "'%s' is no folder or file", path);
     }

@@ -8,6 +8,7 @@
 #include "arch/arch.h"
 #include "base/bundle.h"
 #include "base/log.h"
+#include "base/text_buffer.h"
 #include "convert/engine_file.h"
 #include "onnx/onnx.h"
 
@@ -21,11 +22,6 @@ void load_drop(loaded *l) {
     memset(l, 0, sizeof *l);
 }
 
-static bool ends_with(const char *text, const char *end) {
-    size_t n = strlen(text), m = strlen(end);
-    return n >= m && strcmp(text + n - m, end) == 0;
-}
-
 /* <folder>/config.json where it is there and readable; else nothing, without an error. */
 static char *config_in(const char *folder) {
     char *path = path_join(folder, "config.json"), *text = NULL;
@@ -35,18 +31,6 @@ static char *config_in(const char *folder) {
         text = NULL;
     }
     free(path);
-    return text;
-}
-
-/* Beside the ONNX file, or one folder up where that folder is called "onnx". */
-static char *config_beside(const char *path) {
-    char *folder = path_folder_of(path), *text = folder ? config_in(folder) : NULL;
-    if (folder && !text && (strcmp(folder, "onnx") == 0 || ends_with(folder, "/onnx"))) {
-        char *up = path_join(folder, "..");
-        if (up) text = config_in(up);
-        free(up);
-    }
-    free(folder);
     return text;
 }
 
@@ -74,7 +58,9 @@ static hst_status load_onnx(const char *path, const load_options *o, loaded *out
     onnx_read_options r = reader_options(o);
     HST_TRY(onnx_read(path, &r, &out->model, err));
     out->format = "onnx";
-    out->config = config_beside(path);
+    char *folder = path_model_folder(path);
+    if (folder) out->config = config_in(folder);
+    free(folder);
     return HST_STATUS_OK;
 }
 
@@ -157,7 +143,7 @@ hst_status load_path(const char *path, const load_options *o, loaded *out, hst_e
         status = load_folder(path, o, out, err);
     else if (section_file_is(path))
         status = load_engine_path(path, o, out, err);
-    else if (ends_with(path, ".safetensors") || ends_with(path, ".bin") || ends_with(path, ".index.json"))
+    else if (text_ends_with(path, ".safetensors") || text_ends_with(path, ".bin") || text_ends_with(path, ".index.json"))
         status = load_checkpoint(path, o, out, err);
     else
         status = load_onnx(path, o, out, err);

@@ -147,12 +147,20 @@ static hst_status check_beginning(reader *r, const unsigned char *data, size_t s
                  {"PK\3\4", "a zip file"},
                  {"<!DOCTYPE", "an HTML page"},
                  {"<html", "an HTML page"},
+                 {"<?xml", "XML text"},
                  {"{", "JSON text"}};
     if (size == 0) return read_bad(r, NULL, "the file is empty");
     for (size_t i = 0; i < sizeof known / sizeof *known; i++)
         if (size >= strlen(known[i].bytes) && memcmp(data, known[i].bytes, strlen(known[i].bytes)) == 0)
             return read_bad(r, NULL, "this is %s", known[i].what);
     return HST_STATUS_OK;
+}
+
+/* Of a file that could not be read: a vocabulary, a configuration. */
+static bool is_text(const unsigned char *data, size_t size) {
+    for (size_t i = 0; i < size && i < 256; i++)
+        if (data[i] < ' ' && data[i] != '\t' && data[i] != '\n' && data[i] != '\r') return false;
+    return true;
 }
 
 static hst_status check_version(reader *r) {
@@ -175,6 +183,12 @@ static hst_status check_version(reader *r) {
     return HST_STATUS_OK;
 }
 
+static hst_status read_fields(reader *r, proto_reader *p, proto_reader *graph_at, extra_builder *rest) {
+    proto_field f;
+    while (proto_next(p, &f)) HST_TRY(read_model_field(r, p, &f, graph_at, rest));
+    return proto_end(p, "ModelProto", r->err);
+}
+
 static hst_status read_model(reader *r, const void *data, size_t size) {
     proto_reader p, again, graph_at = {0};
     proto_field f;
@@ -183,8 +197,10 @@ static hst_status read_model(reader *r, const void *data, size_t size) {
     extra_begin(&rest, r->scratch);
     proto_begin(&p, data, size);
     again = p;
-    while (proto_next(&p, &f)) HST_TRY(read_model_field(r, &p, &f, &graph_at, &rest));
-    HST_TRY(proto_end(&p, "ModelProto", r->err));
+    const hst_status status = read_fields(r, &p, &graph_at, &rest);
+    if (status == HST_STATUS_BAD_FORMAT && size > 16 && is_text(data, size))
+        return read_bad(r, NULL, "this is text, not a model");
+    HST_TRY(status);
     HST_TRY(check_version(r));
     if (!graph_at.base) return read_bad(r, NULL, "this is no ONNX model: it has no graph");
     if (!extra_take(&rest, r->model->arena, &r->model->extra)) return read_no_memory(r, "unknown fields");

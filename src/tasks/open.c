@@ -5,20 +5,16 @@
 
 #include "base/file.h"
 #include "base/options.h"
+#include "base/text_buffer.h"
 #include "tasks/task.h"
 
 #define BATCH_TOKENS 2048 /* padded tokens of a run where the caller does not say */
-
-static bool ends_with(const char *text, const char *ending) {
-    size_t n = strlen(text), m = strlen(ending);
-    return n >= m && strcmp(text + n - m, ending) == 0;
-}
 
 bool task_architecture_ends(const hst_task *t, const char *ending) {
     size_t i;
     json_t *item;
     json_array_foreach(json_object_get(t->config, "architectures"), i, item) {
-        if (json_is_string(item) && ends_with(json_string_value(item), ending)) return true;
+        if (json_is_string(item) && text_ends_with(json_string_value(item), ending)) return true;
     }
     return false;
 }
@@ -51,25 +47,6 @@ static hst_status no_such_kind(const char *name, hst_error *err) {
         snprintf(known + n, sizeof known - n, "%s%s", i ? ", " : "", task_list[i]->name);
     }
     return error_set(err, HST_STATUS_NOT_FOUND, name, "there is no task '%s'; there are: %s", name, known);
-}
-
-/* The folder with tokenizer and config: that of the model, or the one above where the model lies in "onnx". An engine
- * file holds them itself. */
-static char *files_folder(const char *path) {
-    if (section_file_is(path)) return strdup(path);
-    char *folder = file_is_folder(path) ? strdup(path) : path_folder_of(path);
-    if (!folder) return NULL;
-    static const char *const files[] = {"tokenizer.json", "vocab.txt", "config.json"};
-    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
-        char *file = path_join(folder, files[i]);
-        bool there = file && file_exists(file);
-        free(file);
-        if (there) return folder;
-    }
-    if (strcmp(folder, "onnx") != 0 && !ends_with(folder, "/onnx")) return folder;
-    char *above = strcmp(folder, "onnx") == 0 ? strdup(".") : path_folder_of(folder);
-    free(folder);
-    return above;
 }
 
 static hst_status read_config(hst_task *t, hst_error *err) {
@@ -165,7 +142,8 @@ static hst_status load_model(hst_task *t, const char *path, const char *name, co
 static hst_status open_parts(hst_task *t, const char *path, const char *name, const hst_task_options *o,
                              hst_error *err) {
     if (name && !find_kind(name)) return no_such_kind(name, err);
-    if (!(t->folder = files_folder(path))) return error_no_memory(err, 0, "the task");
+    t->folder = section_file_is(path) ? strdup(path) : path_model_folder(path); /* an engine file holds them itself */
+    if (!t->folder) return error_no_memory(err, 0, "the task");
     HST_TRY(bundle_open(t->folder, &t->files, err));
     HST_TRY(load_model(t, path, name, o ? o->model : NULL, err));
     HST_TRY(read_config(t, err));

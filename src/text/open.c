@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/file.h"
+#include "base/text_buffer.h"
 #include "text/load.h"
 
 typedef struct folder_files {
@@ -42,11 +43,12 @@ static hst_status map_folder(const char *folder, const hst_allocator *a, folder_
 
 static hst_status map_path(const char *path, const hst_allocator *a, folder_files *f, hst_error *err) {
     if (file_is_folder(path)) return map_folder(path, a, f, err);
-    size_t n = strlen(path);
-    bool json = n >= 5 && strcmp(path + n - 5, ".json") == 0;
-    char *folder = path_folder_of(path);
-    if (!folder) return error_no_memory(err, n, "a path");
-    hst_status status = file_map_open(path, false, a, json ? &f->tokenizer : &f->vocab, err);
+    const bool beside = text_ends_with(path, ".onnx") || text_ends_with(path, ".safetensors");
+    char *folder = beside ? path_model_folder(path) : path_folder_of(path);
+    hst_status status = HST_STATUS_OK;
+    if (!folder) return error_no_memory(err, strlen(path), "a path");
+    if (!beside)
+        status = file_map_open(path, false, a, text_ends_with(path, ".json") ? &f->tokenizer : &f->vocab, err);
     if (status == HST_STATUS_OK) status = map_folder(folder, a, f, err);
     free(folder);
     return status;

@@ -145,6 +145,8 @@ expect "export into a missing folder" 1 "no/such/folder" "$hasten" export "$mode
 head -c 100000 model.onnx >cut.onnx
 expect "a cut file" 1 "cut.onnx" "$hasten" inspect cut.onnx
 expect "an empty file, called empty" 1 "hasten: empty: the file is empty" sh -c ": >empty; '$hasten' inspect empty"
+expect "tokens, of the files beside a model" 0 '"tokens": \["\[CLS\]", "hello"' "$hasten" tokenize --json -m half.onnx "Hello there"
+expect "a vocabulary for a model" 1 "vocab.txt: this is text, not a model" "$hasten" inspect "$model/vocab.txt"
 expect "no tokenizer in this folder" 1 "hasten: .: no tokenizer" sh -c "mkdir bare && cd bare && mv ../half.onnx . && '$hasten' run -m half.onnx x"
 expect "compile" 0 "model.hst: [0-9.]* MB" "$hasten" compile "$model" -o model.hst
 mkdir alone && mv model.hst alone

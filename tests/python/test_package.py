@@ -317,6 +317,8 @@ class Models(unittest.TestCase):
             hasten.Model(SENTIMENT, quantization="int4")
         with self.assertRaises(hasten.InvalidArgumentError):
             hasten.Model(SENTIMENT, weights="u8")
+        with self.assertRaisesRegex(ValueError, "^weights is 'f8': 'f32', 'f16', 'bf16' or None$"):
+            hasten.Model(SENTIMENT, weights="f8")
         with self.assertRaises(hasten.InvalidArgumentError):
             hasten.Model(SENTIMENT, quantization="int8", optimization="none")
 
