@@ -47,7 +47,7 @@ static hst_status fit(const node *n, args *a, int k, int64_t in, hst_error *err)
     const bool same = w->padding == WINDOW_SAME_UPPER || w->padding == WINDOW_SAME_LOWER;
     int64_t whole;
     w->out[k] = in;
-    if (in > INT32_MAX || !s64_mul(in > 0 ? in - 1 : 0, w->stride[k], &whole) ||
+    if (in > INT32_MAX || !s64_mul(in - 1, w->stride[k], &whole) ||
         !s64_add(whole, window_reach(w, k) + a->padding[k], &whole))
         return node_error(n, err, HST_STATUS_BAD_SHAPE, "length %lld on axis %d is too large", (long long)in, k + 2);
     if (same || a->want[k]) {
@@ -59,8 +59,8 @@ static hst_status fit(const node *n, args *a, int k, int64_t in, hst_error *err)
         w->in[k] = whole - w->begin[k] - w->end[k];
     }
     if (w->in[k] < 0)
-        return node_error(n, err, HST_STATUS_BAD_SHAPE, "padding of %lld takes more than the %lld elements of axis %d",
-                          (long long)(w->begin[k] + w->end[k]), (long long)whole, k + 2);
+        return node_error(n, err, HST_STATUS_BAD_SHAPE, "axis %d, %lld without padding of %lld, is of negative length",
+                          k + 2, (long long)whole, (long long)(w->begin[k] + w->end[k]));
     return HST_STATUS_OK;
 }
 
@@ -242,7 +242,7 @@ static const op_case cases[] = {
     {"SAME_UPPER", 0, "(f32[1,1,2]{1 2}, f32[1,1,3]{1 10 100}; strides=[2], auto_pad=\"SAME_UPPER\") -> (f32[1,1,4]{1 10 102 20})", 0},
     {"dilations", 0, "(f32[1,1,2]{1 2}, f32[1,1,2]{1 10}; dilations=[2]) -> (f32[1,1,4]{1 2 10 20})", 0},
     {"f64", 0, "(f64[2,2,1]{1 2 3 4}, f64[2,1,2]{1 2 3 4}; group=2) -> (f64[2,2,2]{1 2 6 8 3 6 12 16})", 0},
-    {"of nothing", 0, "(f32[1,1,2,0]{}, f32[1,1,1,3]{1 2 3}, f32[1]{7}; output_padding=[0,1], strides=[1,2]) -> (f32[1,1,2,4]{7})", 0},
+    {"of nothing", 0, "(f32[1,1,2,0]{}, f32[1,1,1,3]{1 2 3}, f32[1]{7}; output_padding=[0,1], strides=[1,2]) -> (f32[1,1,2,2]{7})", 0},
     {"f16", 0, "(f16[1,1,1]{3}, f16[1,1,1]{4}, f16[1]{1}) -> (f16[1,1,1]{13})", 0},
     {0}};
 // clang-format on

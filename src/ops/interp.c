@@ -47,6 +47,7 @@ static hst_status give_output(eval_context *c, int i, hst_dtype d, int rank, con
     c->out[i] = NULL;
     HST_TRY(tensor_new(d, rank, dims, in->allocator, &c->out[i], err));
     *out = c->out[i];
+    if (in->options->fill && dtype_bits(d)) memset((*out)->data, in->options->fill, (*out)->bytes);
     return HST_STATUS_OK;
 }
 

@@ -14,6 +14,7 @@ typedef struct interp_options {
     const hst_tensor *(*captured)(void *scope, const value *v);
     void *scope;
     team *team; /* NULL: the process's */
+    unsigned char fill; /* what the bytes of outputs are before they are written: in an engine, anything */
 } interp_options;
 
 /* Runs g. in[k] belongs to g->inputs[k] (NULL: its default, an initializer of that name); out[k] is a new handle for

@@ -6,10 +6,15 @@ static float epsilon_of(const node *n) {
     return node_float(n, "epsilon", 1e-5f);
 }
 
+static hst_status not_f32(const node *n, hst_dtype d, hst_error *err) {
+    return node_error(n, err, HST_STATUS_BAD_SHAPE, "gamma and beta must be f32, one is %s", dtype_name(d));
+}
+
 hst_status matmul_norm_check(const node *n, dim columns, const type *gamma, const type *beta, hst_error *err) {
     const type *rows[2] = {gamma, beta};
     for (int i = 0; i < 2; i++) {
         const type *t = rows[i];
+        if (t && t->dtype != HST_DTYPE_NONE && t->dtype != HST_DTYPE_F32) return not_f32(n, t->dtype, err);
         if (!t || t->rank < 0) continue;
         const bool known = t->rank == 1 && !dim_is_symbol(t->dim[0]) && !dim_is_symbol(columns);
         if (t->rank != 1 || (known && t->dim[0] != columns))
@@ -21,6 +26,10 @@ hst_status matmul_norm_check(const node *n, dim columns, const type *gamma, cons
 
 value *matmul_norm_expand(expansion *e, value *x, value *gamma, value *beta) {
     if (!gamma) return x;
+    if (gamma->type.dtype != HST_DTYPE_F32) {
+        if (e->status == HST_STATUS_OK) e->status = not_f32(e->node, gamma->type.dtype, e->err);
+        return NULL;
+    }
     value *y = expand_node(e, "LayerNormalization", (value *const[]){x, gamma, beta}, beta ? 3 : 2);
     if (y && !node_set_float(y->producer, "epsilon", epsilon_of(e->node)))
         e->status = error_no_memory(e->err, 0, "an attribute");

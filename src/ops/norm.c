@@ -178,6 +178,10 @@ static hst_status run_f64(eval_context *c, const norm_call *a, hst_error *err) {
     return HST_STATUS_OK;
 }
 
+static void nothing(hst_tensor *t) {
+    for (int64_t i = 0; t && i < tensor_count(t); i++) tensor_set_f64(t, i, (double)NAN);
+}
+
 hst_status norm_run(eval_context *c, const norm_call *a, hst_error *err) {
     const hst_tensor *all[] = {a->x, a->residual, a->bias, a->gamma, a->beta};
     static const char *const names[] = {"input", "skip", "bias", "scale", "beta"};
@@ -185,7 +189,11 @@ hst_status norm_run(eval_context *c, const norm_call *a, hst_error *err) {
         if (all[k] && !dtype_is_float(all[k]->dtype))
             return node_error(c->node, err, HST_STATUS_BAD_SHAPE, "%s is %s, needs a float type", names[k],
                               dtype_name(all[k]->dtype));
-    if (a->rows == 0 || a->n == 0) return HST_STATUS_OK;
+    if (a->rows == 0 || a->n == 0) { /* rows of nothing have no mean */
+        nothing(a->mean);
+        nothing(a->inv);
+        return HST_STATUS_OK;
+    }
     int64_t repeat = a->residual ? tensor_count(a->residual) : a->n;
     if (repeat == 0 || repeat % a->n || a->rows * a->n % repeat)
         return node_error(c->node, err, HST_STATUS_BAD_SHAPE, "skip of %lld elements does not fit %lld rows of %lld",

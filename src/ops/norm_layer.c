@@ -57,6 +57,7 @@ static const op_case layer_cases[] = {
     {"f16 rows, f32 scale", 0, "(f16[1,2]{1 3}, f32[2]{1 1}; epsilon=0.0) -> (f32[1,2]{-1 1})", 0},
     {"before the standard had it", 11, "(f32[1,2]{1 3}, f32[2]{1 1}, f32[2]{0 0}; epsilon=0.0) -> (f32[1,2]{-1 1})", 0},
     {"nothing", 0, "(f32[0,2]{}, f32[2]{1 1}) -> (f32[0,2]{})", 0},
+    {"rows of nothing", 0, "(f32[2,0]{}, f32[0]{}) -> (f32[2,0]{}, f32[2,1]{nan nan}, f32[2,1]{nan nan})", 0},
     {0}};
 static const op_case rms_cases[] = {
     {"last axis", 0, "(f32[2,2]{3 4 1 1}, f32[2]{1 2}; epsilon=0.0) -> (f32[2,2]{0.84852814 2.26274170 1 2})", 2e-7},
@@ -65,6 +66,7 @@ static const op_case rms_cases[] = {
     {0}};
 static const op_case simplified_cases[] = {
     {"inverse too", 0, "(f32[1,2]{3 4}, f32[2]{1 2}; epsilon=0.0) -> (f32[1,2]{0.84852814 2.26274170}, f32[1,1]{0.28284271})", 2e-7},
+    {"rows of nothing", 0, "(f32[1,0]{}, f32[0]{}) -> (f32[1,0]{}, f32[1,1]{nan})", 0},
     {0}};
 
 #define NORM(name_, domain_, since_, max_in_, max_out_, summary_, cases_)                                              \
