@@ -1,6 +1,7 @@
 /* Cases with changes (case_change.h), valid or not: whatever is not refused evaluates to what inference says of it, be
- * all, some or nothing known of the inputs, and to the same elements whatever its memory held before. One test an operator; of every case some of the changes are made, and some
- * pairs. With arguments all single changes: of the operators named, or all, and how many pairs a case ("Conv 1000"). */
+ * all, some or nothing known of the inputs, and to the same elements whatever memory held before. One test an operator;
+ * of every case some of the changes are made, and some pairs. With arguments all single changes: of the operators
+ * named, or all, and how many pairs a case ("Conv 1000"). */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -195,7 +196,8 @@ static void check_run(trial *t, case_model *m, const hst_tensor *const *in) {
         end = hst_clock_ns() + NANOSECONDS;
         status = interp_run(g, in, again, &options, &err);
         for (int k = 0; status == HST_STATUS_OK && k < g->n_outputs; k++)
-            if (!equal(out[k], again[k])) complain(t, m, k, g->outputs[k], out[k], ", whose elements are not all written");
+            if (!equal(out[k], again[k]))
+                complain(t, m, k, g->outputs[k], out[k], ", whose elements are not all written");
     }
     for (int k = 0; k < g->n_outputs; k++) {
         tensor_free(out[k]);
