@@ -156,7 +156,7 @@ static hst_status infer(infer_context *c, hst_error *err) {
     HST_TRY(read_args(n, x->rank, &a, err));
     memcpy(y->dim, x->dim, sizeof y->dim);
     for (int k = 0; k < a.count; k++) y->dim[a.axis[k]] = dim_symbol(c->model, "");
-    HST_TRY(attribute_scales(n, x->rank, scales, &count, err));
+    if (!given(n, a.scales)) HST_TRY(attribute_scales(n, x->rank, scales, &count, err));
     if (given(n, a.sizes) && !(c->constant[a.sizes] && tensor_count(c->constant[a.sizes]) == 0)) {
         const int some = infer_dims(c, a.sizes, sizes, HST_RANK_MAX);
         if (some != a.count) return HST_STATUS_OK;
