@@ -19,13 +19,17 @@ hst_status eval_scratch(eval_context *c, size_t bytes, void **out, hst_error *er
     return *out ? HST_STATUS_OK : error_no_memory(err, bytes, "scratch memory of an operator");
 }
 
+hst_status eval_check_list(const node *n, int i, hst_dtype d, hst_error *err) {
+    if (n->op->lists || d < HST_DTYPE_SEQUENCE) return HST_STATUS_OK;
+    return node_error(n, err, HST_STATUS_BAD_SHAPE, "input %d is %s, not a tensor", i,
+                      d == HST_DTYPE_SEQUENCE ? "a sequence"
+                      : d == HST_DTYPE_MAP    ? "a map"
+                                              : "an empty optional");
+}
+
 hst_status eval_check_lists(const node *n, const hst_tensor *const *in, hst_error *err) {
     for (int i = 0; i < n->n_in && !n->op->lists; i++)
-        if (in[i] && tensor_is_list(in[i]))
-            return node_error(n, err, HST_STATUS_BAD_SHAPE, "input %d is %s, not a tensor", i,
-                              in[i]->dtype == HST_DTYPE_SEQUENCE ? "a sequence"
-                              : in[i]->dtype == HST_DTYPE_MAP    ? "a map"
-                                                                 : "an empty optional");
+        if (in[i]) HST_TRY(eval_check_list(n, i, in[i]->dtype, err));
     return HST_STATUS_OK;
 }
 

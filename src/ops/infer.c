@@ -268,7 +268,10 @@ static hst_status infer_node(node *n, infer_memory *memory, hst_error *err) {
     }
     infer_context c = {n,      n->graph->model, in_types, n->n_in,      constants, contents,
                        counts, out_types,       n->n_out, out_contents, out_counts};
-    for (int i = 0; i < n->n_in; i++) HST_TRY(check_type(n, "input", i, &in_types[i], err));
+    for (int i = 0; i < n->n_in; i++) {
+        HST_TRY(check_type(n, "input", i, &in_types[i], err));
+        if (!in_types[i].optional) HST_TRY(eval_check_list(n, i, in_types[i].dtype, err));
+    }
     HST_TRY(n->op->infer(&c, err));
     for (size_t i = 0; i < out; i++) {
         value *v = n->out[i];

@@ -129,6 +129,8 @@ int64_t eval_dim(const eval_context *c, dim d);
 hst_status eval_state(const eval_context *c, int i, const type *was, const type *is, hst_error *err);
 /* BAD_SHAPE where an input is a sequence or an empty optional and the operator takes none: to be asked before eval. */
 hst_status eval_check_lists(const node *n, const hst_tensor *const *in, hst_error *err);
+/* The same of input i, of which the dtype is known. */
+hst_status eval_check_list(const node *n, int i, hst_dtype d, hst_error *err);
 static inline bool eval_wants(const eval_context *c, int i) { return i < c->n_out && c->node->out[i]; }
 
 /* ---- moving elements (move.c) ----

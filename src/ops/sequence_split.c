@@ -1,17 +1,24 @@
 /* Between tensors and sequences.
- *   SplitToSequence     x, split -> pieces of x along an axis: lengths split[k], or of `split` each and the rest;
- * without it pieces of length 1, without the axis where keepdims is 0 ConcatFromSequence  a sequence -> its items one
- * after the other along an axis, or stacked on a new one */
+ *   SplitToSequence     x, split -> pieces of x along an axis: lengths split[k], or of `split` each and the rest; without
+ *                       it pieces of length 1, without the axis where keepdims is 0
+ *   ConcatFromSequence  a sequence -> its items one after the other along an axis, or stacked on a new one */
 #include <string.h>
 
 #include "base/checked.h"
 #include "ops/list.h"
 #include "ops/packed.h"
 
+static hst_status check_plain(const node *n, hst_dtype d, hst_error *err) {
+    return d < HST_DTYPE_SEQUENCE && move_size(d)
+               ? HST_STATUS_OK
+               : node_error(n, err, HST_STATUS_UNSUPPORTED, "elements of type %s", dtype_name(d));
+}
+
 static hst_status infer_split(infer_context *c, hst_error *err) {
     const type *x = infer_in(c, 0);
     type *y = &c->out[0];
     int axis;
+    if (x->dtype != HST_DTYPE_NONE && x->dtype != HST_DTYPE_OPTIONAL) HST_TRY(check_plain(c->node, x->dtype, err));
     y->dtype = HST_DTYPE_SEQUENCE;
     y->element = x->dtype;
     if (x->rank < 0) return HST_STATUS_OK;
@@ -78,19 +85,13 @@ static hst_status take_piece(const hst_tensor *x, const void *data, char *bytes,
     return move_done(t, made, err);
 }
 
-static hst_status check_plain(const node *n, const hst_tensor *t, hst_error *err) {
-    return tensor_is_list(t) || !move_size(t->dtype)
-               ? node_error(n, err, HST_STATUS_UNSUPPORTED, "elements of type %s", dtype_name(t->dtype))
-               : HST_STATUS_OK;
-}
-
 static hst_status eval_split(eval_context *c, hst_error *err) {
     const hst_tensor *x;
     pieces p;
     int axis;
     hst_tensor *y;
     HST_TRY(eval_need(c, 0, "input", &x, err));
-    HST_TRY(check_plain(c->node, x, err));
+    HST_TRY(check_plain(c->node, x->dtype, err));
     HST_TRY(axis_normalize(c->node, node_int(c->node, "axis", 0), x->rank, &axis, err));
     HST_TRY(read_pieces(c, x->dim[axis], &p, err));
     const void *data;
@@ -153,7 +154,7 @@ static hst_status eval_concat(eval_context *c, hst_error *err) {
     HST_TRY(list_need(c, 0, "input_sequence", &s, err));
     if (tensor_count(s) == 0) return node_error(c->node, err, HST_STATUS_BAD_SHAPE, "the sequence is empty");
     const hst_tensor *first = tensor_item(s, 0);
-    HST_TRY(check_plain(c->node, first, err));
+    HST_TRY(check_plain(c->node, first->dtype, err));
     HST_TRY(concat_shape(c, s, fresh, &axis, dims, err));
     void *whole, *opened = NULL; /* an item of a packed type, a byte an element */
     HST_TRY(move_out(c, 0, first->dtype, first->rank + fresh, dims, &y, &whole, err));
