@@ -47,7 +47,9 @@ static hst_status give_output(eval_context *c, int i, hst_dtype d, int rank, con
     c->out[i] = NULL;
     HST_TRY(tensor_new(d, rank, dims, in->allocator, &c->out[i], err));
     *out = c->out[i];
-    if (in->options->fill && dtype_bits(d)) memset((*out)->data, in->options->fill, (*out)->bytes);
+    if (!in->options->fill || !dtype_bits(d) || !bytes) return HST_STATUS_OK;
+    memset((*out)->data, in->options->fill, bytes);
+    if (dtype_bits(d) % 8) ((char *)(*out)->data)[bytes - 1] = 0; /* as an engine does */
     return HST_STATUS_OK;
 }
 

@@ -189,14 +189,6 @@ static inline void declare_state(trial *t) {
 
 /* ---- a session ---- */
 
-/* Whether it is no good to compare two runs of what `data` says. */
-static inline bool draws_numbers(const uint8_t *data, size_t size) {
-    static const char *const words[] = {"Random", "Bernoulli", "Multinomial", "Dropout"};
-    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
-        if (memmem(data, size, words[i], strlen(words[i]))) return true;
-    return false;
-}
-
 static inline void drop_kept(trial *t) {
     const size_t n = hst_model_output_count(t->model);
     for (int run = 0; run < RUNS; run++) {

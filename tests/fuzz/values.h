@@ -118,6 +118,14 @@ static inline uint64_t hash_tensor(uint64_t h, const hst_tensor *t) {
     return h;
 }
 
+/* Whether it is no good to compare two runs of what `data`, a model or an operator's name, says. */
+static inline bool draws_numbers(const uint8_t *data, size_t size) {
+    static const char *const words[] = {"Random", "Bernoulli", "Multinomial", "Dropout"};
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        if (memmem(data, size, words[i], strlen(words[i]))) return true;
+    return false;
+}
+
 static inline uint64_t hash_outputs(hst_tensor *const *out, size_t n) {
     uint64_t h = n;
     for (size_t i = 0; i < n; i++) h = hash_tensor(h, out[i]);
