@@ -84,7 +84,7 @@ static inline bool bind(trial *t, int shape, size_t n, hst_tensor **out) {
         known k = t->like[shape][i];
         if (k.rank < 0 || dice_below(&t->random, 4)) continue;
         const bool wrong = k.rank > 0 && dice_below(&t->random, 6) == 0;
-        if (wrong) k.dims[dice_below(&t->random, k.rank)]++;
+        if (wrong) k.dims[dice_below(&t->random, k.rank)] ^= 1;
         if (hst_tensor_new(k.dtype, k.rank, k.dims, NULL, &out[i], NULL) == HST_STATUS_OK) right = right && !wrong;
     }
     return right;
