@@ -169,6 +169,15 @@ value *graph_add_initializer(graph *g, const char *name, const hst_tensor *t) {
     return v;
 }
 
+void graph_drop_default(graph *g, value *input) {
+    if (!input->constant) return;
+    input->constant = NULL;
+    int kept = 0;
+    for (int i = 0; i < g->n_initializers; i++)
+        if (g->initializers[i] != input) g->initializers[kept++] = g->initializers[i];
+    g->n_initializers = kept;
+}
+
 bool value_add_use(value *v, node *n, int index) {
     if (!grow(n->graph->model->arena, (void **)&v->uses, v->n_uses, &v->uses_capacity, sizeof *v->uses)) return false;
     v->uses[v->n_uses++] = (use){n, index};

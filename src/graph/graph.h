@@ -211,6 +211,8 @@ hst_status graph_add_input(graph *g, value *v, hst_error *err);
 hst_status graph_add_output(graph *g, value *v, hst_error *err);
 /* A value with a constant; the tensor is not taken over (give it to model_own_tensor). type is set from it. */
 value *graph_add_initializer(graph *g, const char *name, const hst_tensor *t);
+/* An input that is always given has no default: its initializer, if any, is taken away; its type stays. */
+void graph_drop_default(graph *g, value *input);
 /* Appends a node at the end (in topological order). Arrays are copied; uses and producers are set. opset 0: the model's. */
 node *graph_add_node(graph *g, const char *domain, const char *op_type, const char *name, value *const *in, int n_in,
                      value *const *out, int n_out);

@@ -30,6 +30,7 @@ static void forget_shapes(graph *g) {
 hst_status infer_subgraph_input(infer_context *c, graph *g, int i, const type *t, bool varies, hst_error *err) {
     if (i >= g->n_inputs) return HST_STATUS_OK;
     type *known = &g->inputs[i]->type;
+    graph_drop_default(g, g->inputs[i]); /* it may contradict what is given */
     if (known->dtype == HST_DTYPE_NONE) known->dtype = t->dtype;
     known->optional |= t->optional;
     if (t->dtype != HST_DTYPE_NONE && t->dtype != known->dtype && t->dtype != HST_DTYPE_OPTIONAL && !known->optional)

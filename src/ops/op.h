@@ -37,8 +37,9 @@ hst_status infer_matmul(infer_context *c, const type *a, const type *b, type *ou
 /* dims of the broadcast of two types; BAD_SHAPE names the node. A symbol against 1 is the symbol, against n is n. */
 hst_status infer_broadcast(infer_context *c, const type *a, const type *b, type *out, hst_error *err);
 /* For Loop, Scan, SequenceMap: what a subgraph's input is given. It fills in what is not known of the input, and wins
- * over a declared shape; a declared element type that is another is BAD_SHAPE. `varies`: the shape is that of the first
- * time alone, so nothing is filled in. The graph is to be inferred again afterwards. */
+ * over a declared shape; a declared element type that is another is BAD_SHAPE. A default is dropped: it is never used.
+ * `varies`: the shape is that of the first time alone, so nothing is filled in. The graph is to be inferred again
+ * afterwards. */
 hst_status infer_subgraph_input(infer_context *c, graph *g, int i, const type *t, bool varies, hst_error *err);
 /* A state that keeps its type from step to step (Scan): what is given and what the graph computes, united into out. */
 hst_status infer_state(infer_context *c, int i, const type *given, const type *computed, type *out, hst_error *err);
