@@ -1,9 +1,9 @@
 /* Resize, Upsample: x [d0, …] -> y, axis by axis: y[o] = Σ weight · x[index] over the neighbours of the place that o
- * comes from. place      coordinate_transformation_mode; with out' = scale · in, which need not be whole neighbours
- * nearest: 1; linear: 2; cubic: 4; with antialias, where the axis shrinks, as many more as it shrinks Beyond the ends
- * the end elements stand (weight 0 with exclude_outside). nearest moves elements of any type; the others compute in
- * f64. Upsample and opset 10 are asymmetric; their nearest is the element before the place (opset 10: after it, where
- * the axis shrinks). */
+ * comes from. coordinate_transformation_mode says which place; it reckons with scale · in, which need not be whole.
+ * Neighbours: nearest 1, linear 2, cubic 4; with antialias, where the axis shrinks, as many times more as it shrinks.
+ * Beyond the ends the end elements stand (weight 0 with exclude_outside). nearest moves elements of any type; the
+ * others compute in f64. Upsample and opset 10 are asymmetric; their nearest is the element before the place (opset 10:
+ * after it, where the axis shrinks). */
 #include <math.h>
 #include <string.h>
 
@@ -337,25 +337,32 @@ static hst_status resize(eval_context *c, const args *a, const change *changes, 
     return HST_STATUS_OK;
 }
 
+static hst_status read_scales(eval_context *c, const args *a, int rank, float *to, hst_error *err) {
+    const hst_tensor *t;
+    int count;
+    if (!given(c->node, a->scales)) {
+        HST_TRY(attribute_scales(c->node, rank, to, &count, err));
+        if (count || a->scales < 0) return check_count(c->node, "scales", count, a, err);
+    }
+    HST_TRY(eval_need(c, a->scales, "scales", &t, err));
+    if (t->dtype != HST_DTYPE_F32)
+        return node_error(c->node, err, HST_STATUS_BAD_SHAPE, "scales are %s", dtype_name(t->dtype));
+    HST_TRY(check_count(c->node, "scales", tensor_count(t), a, err));
+    for (int k = 0; k < a->count; k++) to[k] = (float)tensor_get_f64(t, k);
+    return HST_STATUS_OK;
+}
+
 static hst_status read_changes(eval_context *c, const args *a, const hst_tensor *x, change *to, hst_error *err) {
     const hst_tensor *t;
     float scales[HST_RANK_MAX];
     int64_t sizes[HST_RANK_MAX];
     int count;
-    HST_TRY(attribute_scales(c->node, x->rank, scales, &count, err));
     if (a->sizes > 0 && eval_in(c, a->sizes) && tensor_count(eval_in(c, a->sizes))) {
         HST_TRY(eval_ints(c, a->sizes, "sizes", sizes, HST_RANK_MAX, &count, err));
         HST_TRY(check_count(c->node, "sizes", count, a, err));
         HST_TRY(fit_sizes(c->node, a, x->dim, sizes, to, err));
     } else {
-        if (a->scales > 0) {
-            HST_TRY(eval_need(c, a->scales, "scales", &t, err));
-            if (t->dtype != HST_DTYPE_F32)
-                return node_error(c->node, err, HST_STATUS_BAD_SHAPE, "scales are %s", dtype_name(t->dtype));
-            HST_TRY(check_count(c->node, "scales", tensor_count(t), a, err));
-            for (count = 0; count < a->count; count++) scales[count] = (float)tensor_get_f64(t, count);
-        }
-        HST_TRY(check_count(c->node, "scales", count, a, err));
+        HST_TRY(read_scales(c, a, x->rank, scales, err));
         HST_TRY(fit_scales(c->node, a, x->dim, scales, to, err));
     }
     if (a->place != CROP) return HST_STATUS_OK;
@@ -436,6 +443,7 @@ static const op_case upsample_cases[] = {
     {"version 9", 9, "(f32[1,2]{1 2}, f32[2]{2 2}) -> (f32[2,4]{1 1 2 2 1 1 2 2})", 0},
     {"version 7", 7, "(f32[2]{1 3}; scales=[2.0], mode=\"linear\") -> (f32[4]{1 2 3 3})", 0},
     {"version 1", 1, "(f32[1,1,1,2]{1 3}; width_scale=2.0, height_scale=1.0) -> (f32[1,1,1,4]{1 1 3 3})", 0},
+    {"version 1, scales given", 1, "(f32[2]{1 3}, f32[1]{2}) -> (f32[4]{1 1 3 3})", 0},
     {0}};
 
 HST_OP(Resize) = {.name = "Resize", .domain = "", .since = 10, .min_in = 1, .max_in = 4, .min_out = 1, .max_out = 1,
