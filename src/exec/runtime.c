@@ -51,7 +51,7 @@ static hst_status give_output(eval_context *c, int i, hst_dtype d, int rank, con
                              .rank = rank,
                              .data = l->block->data,
                              .bytes = bytes,
-                             .buffer = l->block->buffer,
+                             .buffer = own ? NULL : l->block->buffer,
                              .allocator = own ? *meter_allocator(s->meter) : s->allocator};
     for (int k = 0; k < rank; k++) l->tensor.dim[k] = dims[k];
     if (own) memset(l->tensor.data, 0, bytes);
