@@ -4,7 +4,7 @@
 #include "tensor/convert.h"
 
 enum {
-    AT_ONCE = 1 << 22, /* steps between two questions whether the run should stop */
+    AT_ONCE = 1 << 20, /* steps between two questions whether the run should stop */
     LEAST = 1 << 14    /* fewer are not worth a second worker */
 };
 

@@ -8,7 +8,7 @@
 
 #include "ops/sliding.h"
 
-#define PACE (1 << 20) /* points between two questions whether the run should stop */
+#define PACE (1 << 16) /* points between two questions whether the run should stop */
 
 typedef struct job {
     const eval_context *c;

@@ -8,7 +8,7 @@
 
 #define BUDGET      ((uint64_t)16 << 20)
 #define RUN_SLACK   ((size_t)4 << 20) /* what a session may hold beside its budget: its own bookkeeping */
-#define DEADLINE_NS UINT64_C(200000000)
+#define DEADLINE_NS UINT64_C(100000000)
 #define LIST_MOST   16
 #define RUNS        6
 
