@@ -142,7 +142,8 @@ static hst_status scan_give(loop *l, int k, hst_error *err) {
     int rank = s->type.rank < 0 ? 0 : s->type.rank;
     for (int j = 0; j < rank; j++) dims[j + 1] = eval_dim(l->c, s->type.dim[j]);
     hst_string *strings = (hst_string *)(void *)s->elements.data;
-    for (size_t j = 0; s->type.dtype == HST_DTYPE_STRING && j < s->elements.used / sizeof *strings; j++)
+    const bool text = s->type.dtype == HST_DTYPE_STRING && s->text.data; /* none where all strings are empty */
+    for (size_t j = 0; text && j < s->elements.used / sizeof *strings; j++)
         strings[j].data = s->text.data + (size_t)strings[j].data;
     HST_TRY(eval_output(l->c, i, s->type.dtype, rank + 1, dims, &y, err));
     if (packed_is(y->dtype)) return move_done(y, s->elements.data, err);
@@ -227,6 +228,7 @@ static hst_status eval(eval_context *c, hst_error *err) {
 // clang-format off
 static const op_case cases[] = {
     {"states and scans", 0, "(s64[]{3}, b8[]{1}, s64[1]{0}; body=graph{(i, c, s) z = Constant(; value_ints=[0]); v = Unsqueeze(i, z); t = Concat(s, v; axis=0); -> (c, t, v)}) -> (s64[4]{0 0 1 2}, s64[3,1]{0 1 2})", 0},
+    {"a scan of empty strings", 0, "(s64[]{2}; body=graph{(i, c) k = Constant(; value_string=\"\"); -> (c, k)}) -> (string[2]{\"\" \"\"})", 0},
     {"while", 11, "(_, b8[]{1}, b8[]{0}; body=graph{(i, c, s) two = Constant(; value_int=2); n = Less(i, two); -> (n, s, i)}) -> (b8[]{0}, s64[3]{0 1 2})", 0},
     {"no condition", 13, "(s64[]{2}, _, f32[1]{4}; body=graph{(i, c, s) -> (c, s, s)}) -> (f32[1]{4}, f32[2,1]{4 4})", 0},
     {"no iteration", 0, "(s64[]{0}, b8[]{1}, f32[2]{4 5}; body=graph{(i, c, s) -> (c, s, i)}) -> (f32[2]{4 5}, s64[0]{})", 0},
