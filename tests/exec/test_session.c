@@ -1,4 +1,4 @@
-/* Sessions over a toy model: values, memory, failures, state. */
+/* Sessions over a toy model: values, memory, failures. */
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -376,132 +376,6 @@ static void test_cancel(void **state) {
     close_toy(&f);
 }
 
-static const char *const state_in[] = {"x", "past"};
-static const char *const state_out[] = {"sum", "present"};
-
-static double state_element(session *s, int64_t i, int64_t *rows) {
-    hst_tensor *t = NULL;
-    assert_int_equal(session_state_get(s, "past", &t, NULL), HST_STATUS_OK);
-    *rows = t->dim[0];
-    double x = i < tensor_count(t) ? tensor_get_f64(t, i) : -1;
-    tensor_free(t);
-    return x;
-}
-
-static void test_state(void **state) {
-    (void)state;
-    counting c = {0};
-    hst_allocator a = counting_allocator(&c);
-    model *m = toy_cache_model(&a);
-    engine *e;
-    session *s;
-    int64_t rows;
-    hst_error err;
-    session_options so = {.budget = 1 << 24};
-    assert_non_null(m);
-    assert_int_equal(engine_compile(m, &a, &e, NULL), HST_STATUS_OK);
-    assert_int_equal(session_new(e, &so, &s, NULL), HST_STATUS_OK);
-    assert_int_equal(session_state_declare(s, "past", "nope", NULL, &err), HST_STATUS_NOT_FOUND);
-    assert_int_equal(session_state_reset(s, "past", &err), HST_STATUS_NOT_FOUND);
-    assert_int_equal(session_state_declare(s, "past", "present", NULL, &err), HST_STATUS_OK);
-    hst_tensor *x, *out[2] = {0};
-    assert_int_equal(tensor_new(HST_DTYPE_F32, 2, (int64_t[]){1, 2}, NULL, &x, NULL), 0);
-    for (int i = 0; i < 6; i++) { /* the cache grows by a row a run; nobody asks for it */
-        tensor_set_f64(x, 0, i);
-        tensor_set_f64(x, 1, 10 + i);
-        assert_int_equal(session_run(s, 1, state_in, (const hst_tensor *const *)&x, 1, state_out, out, NULL, &err),
-                         HST_STATUS_OK);
-        assert_true(tensor_get_f64(out[0], 0) == 2 * i);
-        tensor_free(out[0]);
-        out[0] = NULL;
-    }
-    assert_true(state_element(s, 11, &rows) == 15 && rows == 6);
-    /* asked for too: the same elements */
-    assert_int_equal(session_run(s, 1, state_in, (const hst_tensor *const *)&x, 2, state_out, out, NULL, &err),
-                     HST_STATUS_OK);
-    hst_tensor *now;
-    assert_int_equal(session_state_get(s, "past", &now, NULL), HST_STATUS_OK);
-    assert_ptr_equal(now->data, out[1]->data);
-    for (int i = 0; i < 2; i++) tensor_free(out[i]);
-    out[0] = out[1] = NULL;
-    tensor_free(now);
-    assert_int_equal(session_state_truncate(s, "past", 0, 3, &err), HST_STATUS_OK);
-    assert_true(state_element(s, 5, &rows) == 12 && rows == 3);
-    assert_int_equal(session_state_truncate(s, NULL, 0, 9, &err), HST_STATUS_OK);
-    assert_int_equal(session_state_reorder(s, "past", -2, (int64_t[]){2, 2, 0, 1}, 4, &err), HST_STATUS_OK);
-    assert_true(state_element(s, 0, &rows) == 2 && rows == 4);
-    assert_true(state_element(s, 5, &rows) == 10);
-    assert_int_equal(session_state_reorder(s, "past", 1, (int64_t[]){1, 0}, 2, &err), HST_STATUS_OK);
-    assert_true(state_element(s, 0, &rows) == 12);
-    assert_int_equal(session_state_reorder(s, "past", 0, (int64_t[]){4}, 1, &err), HST_STATUS_INVALID_ARGUMENT);
-    assert_int_equal(session_state_reorder(s, "past", 2, (int64_t[]){0}, 1, &err), HST_STATUS_INVALID_ARGUMENT);
-    /* a failed run leaves it */
-    hst_run_options tiny = {.size = sizeof tiny, .memory_budget = 1};
-    assert_int_equal(session_run(s, 1, state_in, (const hst_tensor *const *)&x, 1, state_out, out, &tiny, &err),
-                     HST_STATUS_BUDGET);
-    assert_true(state_element(s, 0, &rows) == 12 && rows == 4);
-    assert_int_equal(session_state_reset(s, NULL, &err), HST_STATUS_OK);
-    assert_true(state_element(s, 0, &rows) == -1 && rows == 0);
-    assert_int_equal(session_state_set(s, "past", x, &err), HST_STATUS_OK);
-    assert_true(state_element(s, 0, &rows) == 5 && rows == 1);
-    hst_tensor *wrong;
-    assert_int_equal(tensor_new(HST_DTYPE_F32, 2, (int64_t[]){1, 3}, NULL, &wrong, NULL), 0);
-    assert_int_equal(session_state_set(s, "past", wrong, &err), HST_STATUS_BAD_SHAPE);
-    /* given by name: the state is not used for this run, but takes its output */
-    const hst_tensor *both[] = {x, x};
-    assert_int_equal(session_run(s, 2, state_in, both, 1, state_out, out, NULL, &err), HST_STATUS_OK);
-    assert_true(state_element(s, 0, &rows) == 5 && rows == 2);
-    tensor_free(out[0]);
-    /* handing over takes no memory once two buffers are there */
-    hst_tensor *none;
-    assert_int_equal(tensor_new(HST_DTYPE_F32, 2, (int64_t[]){0, 2}, NULL, &none, NULL), 0);
-    for (int i = 0; i < 8; i++) {
-        out[0] = NULL;
-        if (i == 4) c.allocations = 0;
-        assert_int_equal(session_run(s, 1, state_in, (const hst_tensor *const *)&none, 1, state_out, out, NULL, &err),
-                         0);
-        tensor_free(out[0]);
-    }
-    assert_int_equal(c.allocations, 0);
-    tensor_free(none);
-    tensor_free(wrong);
-    tensor_free(x);
-    session_free(s);
-    engine_free(e);
-    model_free(m);
-    assert_int_equal(c.alive, 0);
-}
-
-/* What the caller gives as state counts as soon as it is one. */
-static void test_state_budget(void **state) {
-    (void)state;
-    model *m = toy_cache_model(NULL);
-    engine *e;
-    session *s;
-    hst_error err;
-    int64_t rows;
-    const session_options so = {.budget = 4096};
-    assert_non_null(m);
-    assert_int_equal(engine_compile(m, NULL, &e, NULL), HST_STATUS_OK);
-    assert_int_equal(session_new(e, &so, &s, NULL), HST_STATUS_OK);
-    hst_tensor *small, *large;
-    assert_int_equal(tensor_new(HST_DTYPE_F32, 2, (int64_t[]){200, 2}, NULL, &small, NULL), 0);
-    assert_int_equal(tensor_new(HST_DTYPE_F32, 2, (int64_t[]){600, 2}, NULL, &large, NULL), 0);
-    assert_int_equal(session_state_declare(s, "past", "present", large, &err), HST_STATUS_BUDGET);
-    assert_int_equal(session_state_declare(s, "past", "present", NULL, &err), HST_STATUS_OK);
-    for (int i = 0; i < 4; i++) assert_int_equal(session_state_set(s, "past", small, &err), HST_STATUS_OK);
-    assert_int_equal(session_memory(s, NULL), 1600);
-    assert_int_equal(session_state_set(s, "past", large, &err), HST_STATUS_BUDGET);
-    assert_non_null(strstr(err.message, "4800 bytes are needed beside 1600 in use, the memory budget is 4096"));
-    state_element(s, 0, &rows);
-    assert_int_equal(rows, 200);
-    tensor_free(small);
-    tensor_free(large);
-    session_free(s);
-    engine_free(e);
-    model_free(m);
-}
-
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_values),
@@ -514,8 +388,6 @@ int main(void) {
         cmocka_unit_test(test_spike),
         cmocka_unit_test(test_failures),
         cmocka_unit_test(test_cancel),
-        cmocka_unit_test(test_state),
-        cmocka_unit_test(test_state_budget),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
