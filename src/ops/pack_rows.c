@@ -1,14 +1,26 @@
 /* hasten PackPlan, PackRows, UnpackRows, FirstRows: the rows of all sequences of a batch [B, S, …] in one matrix
- * [1, R, …] without padding, and back. Pass unpad puts them into a graph.
+ * [1, R, …] without padding, and back. Pass unpad puts them into a graph. Where all rows are kept nothing is copied.
  *
  *   PackPlan(mask [B, S]) -> rows s64 [R], offsets s64 [B + 1]
+ *
  * A sequence whose mask is one run of ones keeps that run; any other one (holes, nothing seen; with first = 1 one
  * whose first row is masked) keeps all its S rows, and so does every one in a run that shows padding rows or whose mask
- * has other elements than 0 and 1: what those hide only the graph's own nodes know. rows: which of the B S rows; sequence b has rows[offsets[b] … offsets[b + 1]). PackRows(x, rows, mask) -> [1, R, …]; x [B or 1, S
- * or 1, …] is broadcast; with axis = 0 it is [S or 1, …] UnpackRows(x [1, R, …], rows, mask) -> [B, S, …], zeros
- * elsewhere: where the mask is 0, unless the run shows padding rows or hidden = 1. shows_padding = 1 says that the
- * output is one that shows them. FirstRows(x [1, R, …], offsets) -> [B, …], the first row of each sequence Where all
- * rows are kept nothing is copied. The expansion of PackPlan keeps all rows, which is always right. */
+ * has other elements than 0 and 1: what those hide only the graph's own nodes know. rows: which of the B S rows;
+ * sequence b has rows[offsets[b] … offsets[b + 1]). The expansion keeps all rows, which is always right.
+ *
+ *   PackRows(x, rows, mask) -> [1, R, …]
+ *
+ * x [B or 1, S or 1, …] is broadcast, but for axes that must be whole (whole: bit 0 is B, bit 1 is S); with axis = 0
+ * it is [S or 1, …].
+ *
+ *   UnpackRows(x [1, R, …], rows, mask) -> [B, S, …]
+ *
+ * Zeros elsewhere: where the mask is 0, unless the run shows padding rows or hidden = 1. shows_padding = 1 says that
+ * the output is one that shows them.
+ *
+ *   FirstRows(x [1, R, …], offsets) -> [B, …]
+ *
+ * The first row of each sequence. */
 #include <stdio.h>
 #include <string.h>
 
@@ -201,7 +213,8 @@ static hst_status eval_pack(eval_context *c, hst_error *err) {
         return node_error(c->node, err, HST_STATUS_BAD_SHAPE, "x is %s of rank %d, its sequence axis %d",
                           dtype_name(x->dtype), x->rank, axis);
     const int64_t b = axis ? x->dim[0] : 1, s = x->dim[axis];
-    if ((b != 1 && b != batch) || (s != 1 && s != length))
+    const int64_t whole = node_int(c->node, "whole", 0);
+    if ((b != batch && (b != 1 || whole & 1)) || (s != length && (s != 1 || whole & 2)))
         return node_error(c->node, err, HST_STATUS_BAD_SHAPE, "x has %lld × %lld rows, the mask %lld × %lld",
                           (long long)b, (long long)s, (long long)batch, (long long)length);
     int rank = 2;
@@ -226,8 +239,9 @@ static hst_status expand_pack(const node *n, graph *g, value *const *in, value *
     if (axis < 0) return node_error(n, err, HST_STATUS_BAD_FORMAT, "axis is neither 0 nor 1");
     value *shape = expand_unary(&e, "Shape", in[2]);
     value *tail = shape_part(&e, expand_unary(&e, "Shape", in[0]), axis + 1, HST_RANK_MAX);
-    value *whole = expand_binary(&e, "Expand", in[0], join(&e, shape, tail));
-    value *flat = expand_binary(&e, "Reshape", whole, join(&e, shape_product(&e, shape), tail));
+    const bool whole = axis == 1 && (node_int(n, "whole", 0) & 3) == 3;
+    value *wide = whole ? in[0] : expand_binary(&e, "Expand", in[0], join(&e, shape, tail));
+    value *flat = expand_binary(&e, "Reshape", wide, join(&e, shape_product(&e, shape), tail));
     expand_set_int(&e, flat, "allowzero", 1);
     out[0] =
         expand_binary(&e, "Unsqueeze", expand_binary(&e, "Gather", flat, in[1]), expand_ints(&e, (int64_t[]){0}, 1));
@@ -359,6 +373,7 @@ static const op_case pack_cases[] = {
     {"the same for every sequence", 0, "(f32[1,2,1]{1 2}, s64[3]{0 1 3}, s64[2,2]{1 1 0 1}) -> (f32[1,3,1]{1 2 2})", 0},
     {"without a batch", 0, "(f32[2,1]{1 2}, s64[3]{0 1 3}, s64[2,2]{1 1 0 1}; axis=0) -> (f32[1,3,1]{1 2 2})", 0},
     {"one row a sequence", 0, "(u8[2,1,2]{1 2 3 4}, s64[3]{0 1 3}, s64[2,2]{1 1 0 1}) -> (u8[1,3,2]{1 2 1 2 3 4})", 0},
+    {"whole", 0, "(f32[2,2,1]{1 2 3 4}, s64[3]{0 1 3}, s64[2,2]{1 1 0 1}; whole=3) -> (f32[1,3,1]{1 2 4})", 0},
     {"none", 0, "(f32[2,0,2]{}, s64[0]{}, s64[2,0]{}) -> (f32[1,0,2]{})", 0},
     {"of nothing", 0, "(f32[1,2,0]{}, s64[1]{1}, s64[1,2]{0 1}) -> (f32[1,1,0]{})", 0},
     {NULL, 0, NULL, 0}};

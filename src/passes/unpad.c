@@ -221,12 +221,15 @@ static type packed_type(const region *r, const type *t, rows_role role) {
     return p;
 }
 
+/* An axis is broadcast only where the graph did so: lengths that differ in a run are an error, even if one is 1. */
 static value *make_pack(const region *r, patch *p, value *v, rows_role role) {
     const type t = packed_type(r, &v->type, role);
     value *const in[3] = {v, r->at.plan[0], r->at.mask};
     value *out = patch_value(p, &t);
+    const int axis = role == ROWS_AXIS_1;
+    const int64_t whole = (axis && v->type.dim[0] == r->batch) | (v->type.dim[axis] == r->sequence) << 1;
     node *n = patch_node(p, "hasten", "PackRows", 1, in, 3, &out, 1);
-    return n && node_set_int(n, "axis", role == ROWS_AXIS_1) ? out : NULL;
+    return n && node_set_int(n, "axis", axis) && node_set_int(n, "whole", whole) ? out : NULL;
 }
 
 static bool known(const region *r, const value *v) {
