@@ -62,18 +62,28 @@ value *patch_constant(patch *p, const char *name, hst_tensor *t) {
     return v;
 }
 
+enum { STANDARD_OPSET = 13 }; /* of Identity and Cast in a model that imports no standard operators */
+
+/* A domain that the model has no node of yet is imported with its first one: the file that is written needs that. */
+static node *make_node(graph *g, const char *domain, int opset, const char *op_type, const char *name, value *const *in,
+                       int n_in, value *const *out, int n_out) {
+    model *m = g->model;
+    const int version = opset ? opset : *domain ? 1 : STANDARD_OPSET;
+    if (!model_opset(m, domain) && model_import_opset(m, domain, version, NULL) != HST_STATUS_OK) return NULL;
+    node *n = graph_make_node(g, domain, op_type, name, in, n_in, out, n_out);
+    if (n && opset) n->opset = opset;
+    return n;
+}
+
 node *patch_node(patch *p, const char *domain, const char *op_type, int opset, value *const *in, int n_in,
                  value *const *out, int n_out) {
-    model *m = p->graph->model;
-    if (!opset && !model_opset(m, domain) && model_import_opset(m, domain, 1, NULL) != HST_STATUS_OK) p->failed = true;
     node *n = p->n_nodes < PATCH_MOST && !p->failed
-                  ? graph_make_node(p->graph, domain, op_type, p->anchor->name, in, n_in, out, n_out)
+                  ? make_node(p->graph, domain, opset, op_type, p->anchor->name, in, n_in, out, n_out)
                   : NULL;
     if (!n) {
         p->failed = true;
         return NULL;
     }
-    if (opset) n->opset = opset;
     p->nodes[p->n_nodes++] = n;
     return n;
 }
@@ -115,7 +125,7 @@ static value *output_stand_in(patch *p, value *from, value *to) {
     value *v = graph_add_value(p->graph, "");
     if (!v) return NULL;
     v->type = to->type;
-    node *n = graph_make_node(p->graph, "", "Identity", p->anchor->name, &to, 1, &v, 1);
+    node *n = make_node(p->graph, "", 0, "Identity", p->anchor->name, &to, 1, &v, 1);
     if (!n || !node_connect(n)) return NULL;
     graph_insert(p->graph, n, p->anchor);
     return v;
@@ -182,7 +192,7 @@ hst_status graph_set_constant(value *v, hst_tensor *t, hst_error *err) {
         v->constant = t;
         node *old = v->producer;
         if (old && node_is(old, "", "Identity") && old->in[0]->constant) return HST_STATUS_OK;
-        node *n = graph_make_node(g, "", "Identity", old ? old->name : "", &c, 1, &v, 1);
+        node *n = make_node(g, "", 0, "Identity", old ? old->name : "", &c, 1, &v, 1);
         if (!n) return error_no_memory(err, sizeof *n, "a folded constant");
         if (old) old->out[v->producer_index] = NULL;
         if (!node_connect(n)) return error_no_memory(err, sizeof *n, "a folded constant");
@@ -197,7 +207,7 @@ hst_status graph_set_constant(value *v, hst_tensor *t, hst_error *err) {
 static value *insert_cast(value *v, hst_dtype to, node *before) {
     graph *g = v->graph;
     value *out = graph_add_value(g, "");
-    node *n = out ? graph_make_node(g, "", "Cast", v->producer ? v->producer->name : "", &v, 1, &out, 1) : NULL;
+    node *n = out ? make_node(g, "", 0, "Cast", v->producer ? v->producer->name : "", &v, 1, &out, 1) : NULL;
     if (!n || !node_set_int(n, "to", to) || !node_connect(n)) return NULL;
     out->type = v->type;
     out->type.dtype = to;

@@ -6,6 +6,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "fuzz/levels.h"
 #include "fuzz/onnx_mutate.h"
 #include "fuzz/sessions.h"
 #include "onnx/onnx.h"
@@ -95,6 +96,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     uint8_t *bare = t ? malloc(bare_size + 1) : NULL;
     if (bare) tree_write(t, bare);
     try_model(bare ? bare : data, bare ? bare_size : size, hash / 2, bare != NULL);
+    if (hash / 2 % 4 == 0 && !draws_numbers(data, size)) try_levels(data, size, hash / 8);
     free(bare);
     double seconds = cpu_seconds() - begin;
     if (seconds > CPU_MOST) {
