@@ -209,17 +209,28 @@ hst_status attention_key_mask(eval_context *c, const hst_tensor *mask, mask_mean
     return HST_STATUS_OK;
 }
 
+/* One number a query, for all of its keys. */
+static hst_status widen_bias(eval_context *c, int64_t rows, int64_t keys, const float **bias, hst_error *err) {
+    float *wide;
+    HST_TRY(attention_floats(c, rows, keys, 1, &wide, err));
+    for (int64_t r = 0; r < rows; r++)
+        for (int64_t k = 0; k < keys; k++) wide[r * keys + k] = (*bias)[r];
+    *bias = wide;
+    return HST_STATUS_OK;
+}
+
 hst_status attention_bias(eval_context *c, const hst_tensor *bias, attention_f32 *a, hst_error *err) {
     const int64_t want[4] = {a->sequences, a->heads, a->queries, a->keys};
-    bool fits = bias->rank >= 2 && bias->rank <= 4 && dtype_is_float(bias->dtype);
+    bool fits = bias->rank <= 4 && dtype_is_float(bias->dtype);
     int64_t dim[4] = {1, 1, 1, 1};
     for (int i = 0; fits && i < bias->rank; i++) dim[4 - bias->rank + i] = bias->dim[i];
-    for (int i = 0; fits && i < 4; i++) fits = dim[i] == want[i] || (i < 3 && dim[i] == 1);
+    for (int i = 0; fits && i < 4; i++) fits = dim[i] == want[i] || dim[i] == 1;
     if (!fits)
         return node_error(c->node, err, HST_STATUS_BAD_SHAPE,
                           "the additive mask does not broadcast to [%lld, %lld, %lld, %lld]", (long long)want[0],
                           (long long)want[1], (long long)want[2], (long long)want[3]);
     HST_TRY(attention_as_f32(c, bias, &a->bias, err));
+    if (dim[3] != a->keys) HST_TRY(widen_bias(c, dim[0] * dim[1] * dim[2], dim[3] = a->keys, &a->bias, err));
     a->bias_row = dim[2] == 1 ? 0 : dim[3];
     a->bias_head = dim[1] == 1 ? 0 : dim[2] * dim[3];
     a->bias_sequence = dim[0] == 1 ? 0 : dim[1] * dim[2] * dim[3];

@@ -85,10 +85,10 @@ static hst_status check_shapes(const node *n, const args *at, value *const *in, 
     }
     if (given(n, BIAS)) {
         type bias = in[BIAS]->type;
-        fits = fits && bias.rank >= 2 && bias.rank <= 4;
+        fits = fits && bias.rank >= 0 && bias.rank <= 4;
         for (int i = 1; i <= bias.rank && fits; i++) {
             const dim a = bias.dim[bias.rank - i], b = want[1].dim[4 - i];
-            fits = a < 0 || b < 0 || a == b || (a == 1 && i > 1);
+            fits = a < 0 || b < 0 || a == b || a == 1;
         }
     }
     if (fits) return HST_STATUS_OK;
@@ -342,6 +342,8 @@ static const op_case cases[] = {
     {"packed, nothing seen, made zero", 0, "(f32[1,3,3]{1 1 2 2 0 4 7 7 5}, s64[2,2]{0 0 0 1}, _, s64[3]{0 1 3}, s64[3]{0 2 3}; num_heads=1, mask_value=-inf, nan_to_zero=1) -> (f32[1,3,1]{0 0 5})", 0},
     {"packed, no sequences", 0, "(f32[1,0,3]{}, s64[0,2]{}, _, s64[0]{}, s64[1]{0}; num_heads=1) -> (f32[1,0,1]{})", 0},
     {"bias", 0, "(f32[1,2,3]{1 1 2 2 0 4}, _, f32[1,1,1,2]{-1 0}; num_heads=1, scale=1.0) -> (f32[1,2,1]{3 2.5378828})", 1e-6},
+    {"bias of queries", 0, "(f32[1,2,3]{1 1 2 2 0 4}, _, f32[1,1,2,1]{-1 -inf}; num_heads=1, scale=1.0) -> (f32[1,2,1]{2.5378828 nan})", 1e-6},
+    {"bias of everything", 0, "(f32[1,2,3]{1 1 2 2 0 4}, _, f32[]{-1}; num_heads=1, scale=1.0) -> (f32[1,2,1]{2.5378828 2.2384058})", 1e-6},
     {"packed, bias", 0, "(f32[1,3,3]{7 7 5 1 1 2 2 0 4}, s64[2,2]{1 0 1 1}, f32[1,1,2,2]{-1 0 0 -1}, s64[3]{0 2 3}, s64[3]{0 1 3}; num_heads=1, scale=1.0) -> (f32[1,3,1]{5 3 2.0948517})", 1e-6},
     {"packed on the left, bias", 0, "(f32[1,2,3]{1 1 2 2 0 4}, s64[1,3]{0 1 1}, f32[3,3]{9 9 9 9 -1 0 9 0 -1}, s64[2]{1 2}, s64[2]{0 2}; num_heads=1, scale=1.0) -> (f32[1,2,1]{3 2.0948517})", 1e-6},
     {"one query, bias", 0, "(f32[1,2,3]{1 1 2 2 0 4}, _, f32[2,2]{-1 0 7 7}; num_heads=1, scale=1.0, queries=1) -> (f32[1,1,1]{3})", 1e-6},

