@@ -270,7 +270,9 @@ static hst_status infer_node(node *n, infer_memory *memory, hst_error *err) {
                        counts, out_types,       n->n_out, out_contents, out_counts};
     for (int i = 0; i < n->n_in; i++) {
         HST_TRY(check_type(n, "input", i, &in_types[i], err));
-        if (!in_types[i].optional) HST_TRY(eval_check_list(n, i, in_types[i].dtype, err));
+        /* what an optional tensor holds may be given; what an optional list holds may not, either */
+        if (!in_types[i].optional || in_types[i].dtype != HST_DTYPE_OPTIONAL)
+            HST_TRY(eval_check_list(n, i, in_types[i].dtype, err));
     }
     HST_TRY(n->op->infer(&c, err));
     for (size_t i = 0; i < out; i++) {

@@ -18,7 +18,7 @@ size_t LLVMFuzzerCustomCrossOver(const uint8_t *a, size_t a_size, const uint8_t 
                                  size_t max_size, unsigned seed);
 
 #define MODEL_MOST ((size_t)512 << 20) /* bytes that a model of a few KiB may have allocated at a time */
-#define CPU_MOST   4.0                 /* seconds of the thread, with sanitizers */
+#define CPU_MOST   8.0                 /* seconds of the process, with sanitizers */
 
 /* ---- a run ---- */
 
