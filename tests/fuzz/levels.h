@@ -70,9 +70,9 @@ static inline void level_near(const hst_tensor *a, const hst_tensor *b) {
         const double is = fabs((double)x[i]), d = fabs((double)x[i] - (double)y[i]);
         if (!(is < LARGE)) return;
         if (is > most) most = is;
-        if (!(d <= apart)) apart = d; /* NaN stays */
+        if (!(d <= apart) && !isnan(apart)) apart = d;
     }
-    if (apart <= NEAR * (most + NEAR)) return; /* false for NaN */
+    if (apart <= NEAR * (most + NEAR)) return; /* NaN is far */
     fprintf(stderr, "%g apart, the greatest is %g\n", apart, most);
     die("optimised, an output has other numbers", NULL);
 }
