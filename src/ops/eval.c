@@ -28,7 +28,7 @@ hst_status eval_check_list(const node *n, int i, hst_dtype d, hst_error *err) {
 }
 
 hst_status eval_check_lists(const node *n, const hst_tensor *const *in, hst_error *err) {
-    for (int i = 0; i < n->n_in && !n->op->lists; i++)
+    for (int i = 0; i < n->n_in; i++)
         if (in[i]) HST_TRY(eval_check_list(n, i, in[i]->dtype, err));
     return HST_STATUS_OK;
 }

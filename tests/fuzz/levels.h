@@ -30,7 +30,7 @@ static inline bool level_says(hst_status s) {
     return s != HST_STATUS_DEADLINE && s != HST_STATUS_BUDGET && s != HST_STATUS_NO_MEMORY;
 }
 
-static inline void level_run(level *l, size_t n, const char *const *names, hst_tensor *const *in) {
+static inline void level_run(level *l, const inputs *in) {
     hst_session_options so = HST_INIT(hst_session_options);
     hst_run_options ro = HST_INIT(hst_run_options);
     hst_session *session = NULL;
@@ -39,8 +39,8 @@ static inline void level_run(level *l, size_t n, const char *const *names, hst_t
     l->status = hst_session_new(l->model, &so, &session, &l->err);
     ro.deadline_ns = hst_clock_ns() + DEADLINE_NS;
     if (l->status == HST_STATUS_OK)
-        l->status = hst_session_run(session, n, names, (const hst_tensor *const *)in, hst_model_output_count(l->model),
-                                    NULL, l->out, &ro, &l->err);
+        l->status = hst_session_run(session, in->n, in->names, (const hst_tensor *const *)in->tensors,
+                                    hst_model_output_count(l->model), NULL, l->out, &ro, &l->err);
     hst_session_free(session);
 }
 
@@ -56,9 +56,7 @@ static inline bool level_jumps(const uint8_t *data, size_t size) {
     static const char *const words[] = {"Quantize", "Integer", "QLinear", "QAttention", "QGemm", "Floor",   "Ceil",
                                         "Round",    "Sign",    "Arg",     "TopK",       "Less",  "Greater", "Equal",
                                         "Mod",      "Hardmax", "Unique",  "NonMax",     "Tree",  "SVM",     "Bitwise"};
-    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
-        if (memmem(data, size, words[i], strlen(words[i]))) return true;
-    return false;
+    return mentions(data, size, words, sizeof words / sizeof *words);
 }
 
 static inline void level_near(const hst_tensor *a, const hst_tensor *b) {
@@ -91,23 +89,15 @@ static inline void level_compare(const level *plain, const level *optimised, boo
 }
 
 static inline void level_pair(level *plain, level *optimised, uint64_t seed, int shape, bool bits, bool jumps) {
-    hst_tensor *in[LIST_MOST] = {0};
-    const char *names[LIST_MOST];
-    size_t n = 0;
-    bool ok = true;
-    for (size_t i = 0; i < hst_model_input_count(plain->model) && ok; i++) {
-        const hst_value_info *v = hst_model_input(plain->model, i);
-        if (v->optional) continue;
-        names[n] = v->name;
-        ok = (in[n++] = make_input(v, &seed, shape)) != NULL;
-    }
-    if (ok) level_run(plain, n, names, in);
+    inputs in;
+    const bool ok = make_inputs(&in, plain->model, -1, seed, shape);
+    if (ok) level_run(plain, &in);
     if (ok && plain->status == HST_STATUS_OK) {
-        if (optimised->model) level_run(optimised, n, names, in);
+        if (optimised->model) level_run(optimised, &in);
         level_compare(plain, optimised, bits, jumps);
     }
+    free_inputs(&in);
     for (size_t i = 0; i < LIST_MOST; i++) {
-        hst_tensor_free(in[i]);
         hst_tensor_free(plain->out[i]);
         hst_tensor_free(optimised->out[i]);
         plain->out[i] = optimised->out[i] = NULL;
@@ -117,12 +107,12 @@ static inline void level_pair(level *plain, level *optimised, uint64_t seed, int
 static inline void try_levels(const uint8_t *data, size_t size, uint64_t seed) {
     level plain, optimised;
     const int optimization = dice_below(&seed, 3) ? 3 : 2, lengths = dice_below(&seed, LENGTHS);
+    const bool jumps = level_jumps(data, size);
     if (level_load(&plain, data, size, 1) != HST_STATUS_OK) return;
     level_load(&optimised, data, size, optimization); /* what cannot run may be found out here */
     if (hst_model_input_count(plain.model) <= LIST_MOST && hst_model_output_count(plain.model) <= LIST_MOST)
         for (int shape = 0; shape < SHAPES; shape++)
-            level_pair(&plain, &optimised, seed + (uint64_t)shape, shape + lengths * SHAPES, optimization == 2,
-                       level_jumps(data, size));
+            level_pair(&plain, &optimised, seed + (uint64_t)shape, shape + lengths * SHAPES, optimization == 2, jumps);
     hst_model_free(plain.model);
     hst_model_free(optimised.model);
 }

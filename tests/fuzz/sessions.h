@@ -35,6 +35,32 @@ typedef struct trial {
     int cancel, cancel_after; /* steps; -1: never */
 } trial;
 
+/* ---- inputs ---- */
+
+typedef struct inputs {
+    size_t n;
+    const char *names[LIST_MOST];
+    hst_tensor *tensors[LIST_MOST];
+} inputs;
+
+/* Those that a run needs, but for `state` (-1: none). false: not to be had. free_inputs in any case. */
+static inline bool make_inputs(inputs *in, const hst_model *model, int state, uint64_t random, int shape) {
+    const size_t n = hst_model_input_count(model);
+    bool ok = true;
+    *in = (inputs){0};
+    for (size_t i = 0; i < n && ok; i++) {
+        const hst_value_info *v = hst_model_input(model, i);
+        if (v->optional || (int)i == state) continue;
+        in->names[in->n] = v->name;
+        ok = (in->tensors[in->n++] = make_input(v, &random, shape)) != NULL;
+    }
+    return ok;
+}
+
+static inline void free_inputs(inputs *in) {
+    for (size_t i = 0; i < in->n; i++) hst_tensor_free(in->tensors[i]);
+}
+
 /* ---- runs ---- */
 
 static inline void on_step(void *user, size_t done, size_t total) {
@@ -130,20 +156,10 @@ static inline void run_with(trial *t, int run, int shape, size_t n, const char *
 
 /* The same inputs for the same `shape`. */
 static inline void run_once(trial *t, int run, int shape, uint64_t seed) {
-    hst_tensor *in[LIST_MOST] = {0};
-    const char *names[LIST_MOST];
-    const size_t inputs = hst_model_input_count(t->model);
-    size_t n = 0;
-    uint64_t random = seed + (uint64_t)shape;
-    bool ok = true;
-    for (size_t i = 0; i < inputs && ok; i++) {
-        const hst_value_info *v = hst_model_input(t->model, i);
-        if (v->optional || (int)i == t->state) continue;
-        names[n] = v->name;
-        ok = (in[n++] = make_input(v, &random, shape + t->lengths * SHAPES)) != NULL;
-    }
-    if (ok) run_with(t, run, shape, n, names, in);
-    for (size_t i = 0; i < LIST_MOST; i++) hst_tensor_free(in[i]);
+    inputs in;
+    if (make_inputs(&in, t->model, t->state, seed + (uint64_t)shape, shape + t->lengths * SHAPES))
+        run_with(t, run, shape, in.n, in.names, in.tensors);
+    free_inputs(&in);
 }
 
 /* ---- state ---- */

@@ -118,12 +118,16 @@ static inline uint64_t hash_tensor(uint64_t h, const hst_tensor *t) {
     return h;
 }
 
+static inline bool mentions(const uint8_t *data, size_t size, const char *const *words, size_t n) {
+    for (size_t i = 0; i < n; i++)
+        if (memmem(data, size, words[i], strlen(words[i]))) return true;
+    return false;
+}
+
 /* Whether it is no good to compare two runs of what `data`, a model or an operator's name, says. */
 static inline bool draws_numbers(const uint8_t *data, size_t size) {
     static const char *const words[] = {"Random", "Bernoulli", "Multinomial", "Dropout"};
-    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
-        if (memmem(data, size, words[i], strlen(words[i]))) return true;
-    return false;
+    return mentions(data, size, words, sizeof words / sizeof *words);
 }
 
 static inline uint64_t hash_outputs(hst_tensor *const *out, size_t n) {
